@@ -1,0 +1,265 @@
+//! The caller's half of a start.
+//!
+//! The order is forced by the kernel:
+//! 1. The cgroup exists before the process, which is born in it on v2 and moved into it on v1
+//!    before it does anything.
+//! 2. The process is cloned with its namespaces and waits. When it must join namespaces, an
+//!    intermediate process joins them first and clones the final one as its sibling, so that the
+//!    caller is the parent in either case.
+//! 3. Its id maps are written from outside, for inside it has no right to.
+//! 4. With the user namespace in existence, layers and binds are id-mapped and the overlay is
+//!    mounted, detached, with the caller's rights.
+//! 5. The stage gets all these mounts as descriptors and builds its file system from them.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cgroup::{Cgroup, Hierarchy};
+use sys::process::{Child, CloneSpec, Fork};
+
+use crate::failure::Failure;
+use crate::handshake::{self, FromStage, Upper};
+use crate::plan::{LaunchPlan, Namespace, ProcessPlan, UserNamespace};
+use crate::stage;
+
+mod binds;
+mod devices;
+mod ids;
+mod root;
+
+/// A started container.
+#[derive(Debug)]
+pub struct Launched {
+    /// Its first process in the caller's process ids.
+    pub pid: i32,
+    /// The same, not to be confused with another.
+    pub pidfd: OwnedFd,
+    /// Master of its pseudo-terminal, if the plan has one.
+    pub terminal: Option<OwnedFd>,
+    /// Its cgroup, if the plan has one.
+    pub cgroup: Option<Cgroup>,
+    /// What was done otherwise than wished, for the operator: binds that could not be id-mapped.
+    pub notes: Vec<String>,
+}
+
+/// How long the processes of a failed start may take to leave their cgroup.
+const REMOVAL_DEADLINE: Duration = Duration::from_secs(2);
+
+/// When the program is executed.
+#[derive(Debug)]
+pub enum Gate<'a> {
+    /// At once.
+    Open,
+    /// When a byte can be read from this FIFO, opened for reading and writing.
+    Fifo(BorrowedFd<'a>),
+}
+
+/// The standard streams of a process without a terminal: input, output, error.
+pub type Streams<'a> = [BorrowedFd<'a>; 3];
+
+/// Starts a container; `streams` are its standard streams unless the plan has a terminal.
+///
+/// Must be called by a single-threaded process with root's rights. On failure nothing is left
+/// behind: no process, no mount, no cgroup.
+///
+/// # Errors
+/// A [`Failure`] in words for the user.
+pub fn launch(
+    plan: &LaunchPlan,
+    hierarchy: &Hierarchy,
+    streams: &Streams<'_>,
+    gate: &Gate<'_>,
+) -> Result<Launched, Failure> {
+    let cgroup = match &plan.cgroup.path {
+        Some(path) => Some(
+            Cgroup::create(hierarchy, path, &plan.cgroup.limits)
+                .map_err(|error| Failure::at("create the cgroup")(stdx::error::chain(&error)))?,
+        ),
+        None => None,
+    };
+    match launch_in(plan, cgroup.as_ref(), streams, gate) {
+        Ok((child, terminal, notes)) => {
+            Ok(Launched { pid: child.pid, pidfd: child.pidfd, terminal, cgroup, notes })
+        }
+        Err(failure) => {
+            if let Some(cgroup) = cgroup {
+                // The failure to report is the first one; the engine sweeps what stays.
+                drop(cgroup.remove(REMOVAL_DEADLINE));
+            }
+            Err(failure)
+        }
+    }
+}
+
+type Running = (Child, Option<OwnedFd>, Vec<String>);
+
+fn launch_in(
+    plan: &LaunchPlan,
+    cgroup: Option<&Cgroup>,
+    streams: &Streams<'_>,
+    gate: &Gate<'_>,
+) -> Result<Running, Failure> {
+    let (upper, lower) = handshake::pair().map_err(Failure::at("make a socket pair"))?;
+    let born_in = match cgroup.map(Cgroup::join_fd).transpose() {
+        Ok(fd) => fd.flatten(),
+        Err(error) => return Err(Failure::at("open the cgroup")(stdx::error::chain(&error))),
+    };
+    let views = cgroup.map_or_else(Vec::new, Cgroup::directories);
+    let spec = CloneSpec {
+        flags: if needs_joining(plan) { 0 } else { clone_flags(plan) },
+        cgroup: born_in.as_ref().map(AsFd::as_fd),
+    };
+    let first = match sys::process::clone3(&spec).map_err(Failure::at("clone the process"))? {
+        Fork::Child => {
+            drop(upper);
+            let views = views.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+            stage::container(plan, streams, &lower, spec.cgroup, &views)
+        }
+        Fork::Parent(child) => child,
+    };
+    drop(lower);
+    let child = match needs_joining(plan) {
+        true => adopt_final(&upper, first)?,
+        false => first,
+    };
+    let unattached = if born_in.is_some() { None } else { cgroup };
+    let result = prepare(plan, &views, unattached, &child, &upper, gate)
+        .and_then(|notes| Ok((await_start(&upper, matches!(gate, Gate::Open))?, notes)));
+    match result {
+        Ok((terminal, notes)) => Ok((child, terminal, notes)),
+        Err(failure) => {
+            end(&child);
+            Err(failure)
+        }
+    }
+}
+
+/// Whether an intermediate process must join namespaces before the final one is made.
+fn needs_joining(plan: &LaunchPlan) -> bool {
+    let ns = &plan.namespaces;
+    [&ns.net, &ns.pid, &ns.ipc, &ns.uts, &ns.cgroup, &ns.time]
+        .iter()
+        .any(|ns| matches!(ns, Namespace::Join(_)))
+        || matches!(plan.user_namespace, UserNamespace::Join { .. })
+}
+
+/// The namespaces that are made with the process. The cgroup namespace is not: its root is the
+/// cgroup of the moment.
+pub(crate) fn clone_flags(plan: &LaunchPlan) -> u64 {
+    use sys::namespace as kind;
+    let ns = &plan.namespaces;
+    let new = |namespace: &Namespace, flag| match namespace {
+        Namespace::New => flag,
+        Namespace::Host | Namespace::Join(_) => 0,
+    };
+    let user = match plan.user_namespace {
+        UserNamespace::New { .. } => kind::USER,
+        UserNamespace::Host | UserNamespace::Join { .. } => 0,
+    };
+    kind::MOUNT
+        | user
+        | new(&ns.net, kind::NET)
+        | new(&ns.pid, kind::PID)
+        | new(&ns.ipc, kind::IPC)
+        | new(&ns.uts, kind::UTS)
+        | new(&ns.time, kind::TIME)
+}
+
+/// The final process that the intermediate `first` made; `first` is reaped.
+pub(crate) fn adopt_final(upper: &Upper, first: Child) -> Result<Child, Failure> {
+    let said = upper.receive().map_err(Failure::at("hear from the stage"));
+    let child = match said {
+        Ok(FromStage::Pid(pid)) => sys::process::pidfd_open(pid)
+            .map(|pidfd| Child { pid, pidfd })
+            .map_err(Failure::at("open the process")),
+        Ok(FromStage::Failed(failure)) => Err(failure),
+        Ok(_) => Err(Failure::at("join namespaces")("the stage died")),
+        Err(failure) => Err(failure),
+    };
+    // It ends by itself once it has said its word; if it could not, it is ended.
+    if child.is_err() {
+        drop(sys::process::pidfd_send_signal(first.pidfd.as_fd(), sys::libc::SIGKILL));
+    }
+    drop(sys::process::wait(first.pidfd.as_fd(), true));
+    child
+}
+
+/// Kills and reaps a process that shall not run.
+pub(crate) fn end(child: &Child) {
+    drop(sys::process::pidfd_send_signal(child.pidfd.as_fd(), sys::libc::SIGKILL));
+    drop(sys::process::wait(child.pidfd.as_fd(), true));
+}
+
+/// Everything from the existence of the process to `Go`.
+fn prepare(
+    plan: &LaunchPlan,
+    views: &[(String, PathBuf)],
+    unattached: Option<&Cgroup>,
+    child: &Child,
+    upper: &Upper,
+    gate: &Gate<'_>,
+) -> Result<Vec<String>, Failure> {
+    if let UserNamespace::New { uid_map, gid_map, .. } = &plan.user_namespace {
+        ids::write_maps(child.pid, uid_map, gid_map)?;
+    }
+    if let Some(cgroup) = unattached {
+        cgroup
+            .attach(child.pid.unsigned_abs())
+            .map_err(|error| Failure::at("join the cgroup")(stdx::error::chain(&error)))?;
+    }
+    apply_from_outside(&plan.process, child.pid)?;
+    let owner = ids::Owner::of(plan, child.pid)?;
+    let mut notes = Vec::new();
+    let root = root::prepare(plan, &owner)?;
+    let rest = binds::prepare(plan, &owner, views, &mut notes)?;
+    let mut fds: Vec<BorrowedFd<'_>> = vec![root.as_fd()];
+    fds.extend(rest.iter().map(AsFd::as_fd));
+    if let Gate::Fifo(fifo) = gate {
+        fds.push(*fifo);
+    }
+    if fds.len() > sys::socket::DESCRIPTORS_MAX {
+        return Err(Failure::invalid("too many mounts: at most 240 binds are possible"));
+    }
+    upper.go(&fds).map_err(Failure::at("hand over the mounts"))?;
+    Ok(notes)
+}
+
+/// What a process in a user namespace may not do to itself.
+pub(crate) fn apply_from_outside(process: &ProcessPlan, pid: i32) -> Result<(), Failure> {
+    for limit in &process.rlimits {
+        sys::process::set_rlimit_of(pid, limit.resource, limit.soft, limit.hard).map_err(
+            |error| {
+                let step = format!("set resource limit {}", limit.resource);
+                Failure::at(step)(error)
+            },
+        )?;
+    }
+    if let Some(score) = process.oom_score_adj {
+        std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string())
+            .map_err(Failure::at("set the OOM score adjustment"))?;
+    }
+    Ok(())
+}
+
+/// Hears the stage out. With the gate closed, `Ready` is the end; otherwise the exec is.
+pub(crate) fn await_start(upper: &Upper, gate_open: bool) -> Result<Option<OwnedFd>, Failure> {
+    let mut terminal = None;
+    let mut ready = false;
+    loop {
+        let said = upper
+            .receive()
+            .map_err(|error: io::Error| Failure::at("hear from the stage")(error))?;
+        match said {
+            FromStage::Terminal(master) => terminal = Some(master),
+            FromStage::Ready if !gate_open => return Ok(terminal),
+            FromStage::Ready => ready = true,
+            FromStage::Failed(failure) => return Err(failure),
+            FromStage::Closed if ready => return Ok(terminal),
+            FromStage::Closed | FromStage::Pid(_) => {
+                return Err(Failure::at("set the container up")("its first process died"));
+            }
+        }
+    }
+}

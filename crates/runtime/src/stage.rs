@@ -1,0 +1,250 @@
+//! The new process until it executes the user's program.
+//!
+//! It runs with the container's rights only. Its file system is built after the pivot, so that a
+//! link in an image can lead nowhere else; the old root stays attached beneath until the end, for
+//! the kernel lets a user namespace mount procfs and sysfs only while it sees whole ones.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use sys::mount::{self, AttributeChange};
+use sys::process::{CloneSpec, Fork};
+use sys::rustix::fs::{Mode, OFlags};
+use sys::{credentials, namespace, process};
+
+use crate::failure::Failure;
+use crate::handshake::Lower;
+use crate::launch::{Streams, clone_flags};
+use crate::plan::{ExecPlan, LaunchPlan, MountAttributes, Namespace, Propagation, UserNamespace};
+
+pub(crate) mod accounts;
+mod mounts;
+mod paths;
+mod program;
+mod terminal;
+
+/// Exit code of a stage that failed; nobody sees it, for the failure was sent before.
+const FAILED: i32 = 255;
+
+/// The child's side of [`crate::launch::launch`]. `views` names the cgroup's directories.
+pub(crate) fn container(
+    plan: &LaunchPlan,
+    streams: &Streams<'_>,
+    lower: &Lower,
+    cgroup: Option<BorrowedFd<'_>>,
+    views: &[String],
+) -> ! {
+    let outcome = join_namespaces(plan, cgroup).and_then(|joined| match joined {
+        Joined::Intermediate(pid) => {
+            lower.pid(pid).map_err(Failure::at("report the process"))?;
+            process::exit_now(0)
+        }
+        Joined::Final => become_container(plan, streams, lower, views),
+    });
+    let Err(failure) = outcome;
+    lower.failed(&failure);
+    process::exit_now(FAILED)
+}
+
+/// The child's side of [`crate::exec::exec`].
+pub(crate) fn exec(
+    plan: &ExecPlan,
+    target: BorrowedFd<'_>,
+    kinds: u64,
+    streams: &Streams<'_>,
+    lower: &Lower,
+) -> ! {
+    let outcome = enter(target, kinds).and_then(|joined| match joined {
+        Joined::Intermediate(pid) => {
+            lower.pid(pid).map_err(Failure::at("report the process"))?;
+            process::exit_now(0)
+        }
+        Joined::Final => become_exec(plan, kinds, streams, lower),
+    });
+    let Err(failure) = outcome;
+    lower.failed(&failure);
+    process::exit_now(FAILED)
+}
+
+enum Joined {
+    /// This process has made the final one, of this id.
+    Intermediate(i32),
+    /// This is the final process.
+    Final,
+}
+
+/// What never returns when it succeeds.
+type Never = std::convert::Infallible;
+
+fn join_namespaces(plan: &LaunchPlan, cgroup: Option<BorrowedFd<'_>>) -> Result<Joined, Failure> {
+    let ns = &plan.namespaces;
+    let mut joins = Vec::new();
+    for namespace in [&ns.ipc, &ns.uts, &ns.net, &ns.pid, &ns.cgroup, &ns.time] {
+        if let Namespace::Join(path) = namespace {
+            joins.push(path);
+        }
+    }
+    let user = match &plan.user_namespace {
+        UserNamespace::Join { path, .. } => Some(path),
+        UserNamespace::Host | UserNamespace::New { .. } => None,
+    };
+    if joins.is_empty() && user.is_none() {
+        return Ok(Joined::Final);
+    }
+    let open = |path: &Path| {
+        File::open(path).map_err(Failure::at(format!("open namespace `{}`", path.display())))
+    };
+    // All are opened before the first is joined: /proc of the host is not seen from all of them.
+    let opened = joins.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+    let user = user.map(|path| open(path)).transpose()?;
+    for file in user.iter().chain(&opened) {
+        namespace::join(file.as_fd(), 0).map_err(Failure::at("join a namespace"))?;
+    }
+    sibling(clone_flags(plan), cgroup)
+}
+
+fn enter(target: BorrowedFd<'_>, kinds: u64) -> Result<Joined, Failure> {
+    namespace::join(target, kinds).map_err(Failure::at("join the container's namespaces"))?;
+    sibling(0, None)
+}
+
+fn sibling(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Joined, Failure> {
+    let spec = CloneSpec { flags: flags | namespace::SIBLING, cgroup };
+    match process::clone3(&spec).map_err(Failure::at("clone the process"))? {
+        Fork::Child => Ok(Joined::Final),
+        Fork::Parent(child) => Ok(Joined::Intermediate(child.pid)),
+    }
+}
+
+fn become_container(
+    plan: &LaunchPlan,
+    streams: &Streams<'_>,
+    lower: &Lower,
+    views: &[String],
+) -> Result<Never, Failure> {
+    let mut fds = lower.wait_for_go().map_err(Failure::at("wait for the launcher"))?.into_iter();
+    let root = fds.next().ok_or_else(|| Failure::at("get the root mount")("none came"))?;
+    if !matches!(plan.user_namespace, UserNamespace::Host) {
+        become_namespace_root()?;
+    }
+    let ns = &plan.namespaces;
+    // The cgroup has been joined by now; its namespace takes it as its root.
+    if ns.cgroup == Namespace::New {
+        namespace::unshare(namespace::CGROUP).map_err(Failure::at("make a cgroup namespace"))?;
+    }
+    if ns.net == Namespace::New {
+        namespace::bring_loopback_up().map_err(Failure::at("bring the loopback link up"))?;
+    }
+    if let Some(name) = &plan.hostname {
+        namespace::set_hostname(name).map_err(Failure::at("set the host name"))?;
+    }
+    if let Some(name) = &plan.domainname {
+        namespace::set_domainname(name).map_err(Failure::at("set the domain name"))?;
+    }
+    // Keys of the engine are not the container's. Kernels without keyrings are fine.
+    drop(process::new_session_keyring(c"_wharf"));
+    let old_root = pivot(plan, root.as_fd())?;
+    let gate = mounts::build(plan, root.as_fd(), views, &mut fds)?;
+    leave(old_root)?;
+    drop(root);
+    sys::rustix::process::setsid().map_err(Failure::at("start a session"))?;
+    let own = open_root()?;
+    if let Some(size) = plan.process.terminal {
+        terminal::allocate(own.as_fd(), size, lower, true)?;
+    } else {
+        redirect(streams)?;
+    }
+    program::execute(&plan.process, own, lower, gate.as_ref().map(AsFd::as_fd))
+}
+
+fn become_exec(
+    plan: &ExecPlan,
+    kinds: u64,
+    streams: &Streams<'_>,
+    lower: &Lower,
+) -> Result<Never, Failure> {
+    lower.wait_for_go().map_err(Failure::at("wait for the launcher"))?;
+    if kinds & namespace::USER != 0 {
+        become_namespace_root()?;
+    }
+    sys::rustix::process::setsid().map_err(Failure::at("start a session"))?;
+    let own = open_root()?;
+    if let Some(size) = plan.process.terminal {
+        terminal::allocate(own.as_fd(), size, lower, false)?;
+    } else {
+        redirect(streams)?;
+    }
+    program::execute(&plan.process, own, lower, None)
+}
+
+/// Until its maps exist, a process in a new user namespace is nobody.
+fn become_namespace_root() -> Result<(), Failure> {
+    credentials::set_groups(&[])
+        .and_then(|()| credentials::set_gid(0))
+        .and_then(|()| credentials::set_uid(0))
+        .map_err(Failure::at("become the container's root"))
+}
+
+fn redirect(streams: &Streams<'_>) -> Result<(), Failure> {
+    for (number, stream) in (0..).zip(streams) {
+        process::redirect(*stream, number).map_err(Failure::at("set a standard stream"))?;
+    }
+    Ok(())
+}
+
+fn open_root() -> Result<OwnedFd, Failure> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    sys::rustix::fs::open("/", flags, Mode::empty()).map_err(Failure::at("open `/`"))
+}
+
+/// Makes `root` the root directory, with the old one stacked on it. Returns the old one.
+fn pivot(plan: &LaunchPlan, root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    // Slave first: nothing goes out to the host, whatever the plan wants for the new root.
+    mount::set_propagation_of_all(sys::libc::MS_SLAVE)
+        .map_err(Failure::at("cut the mounts off from the host"))?;
+    let old_root = open_root()?;
+    mount::attach(root, old_root.as_fd()).map_err(Failure::at("attach the root mount"))?;
+    if plan.root_propagation != Propagation::Private {
+        let propagation = propagation_bits(plan.root_propagation);
+        let change = AttributeChange { set: 0, propagation, recursive: false };
+        mount::set_attributes(root, change)
+            .map_err(Failure::at("set the root mount's propagation"))?;
+    }
+    sys::rustix::process::fchdir(root).map_err(Failure::at("enter the new root"))?;
+    mount::pivot_here().map_err(Failure::at("pivot to the new root"))?;
+    Ok(old_root)
+}
+
+/// Detaches the old root for good.
+fn leave(old_root: OwnedFd) -> Result<(), Failure> {
+    sys::rustix::process::fchdir(&old_root).map_err(Failure::at("enter the old root"))?;
+    mount::detach(Path::new(".")).map_err(Failure::at("detach the old root"))?;
+    drop(old_root);
+    sys::rustix::process::chdir("/").map_err(Failure::at("enter `/`"))
+}
+
+/// The `MOUNT_ATTR_*` bits of a plan's attributes.
+pub(crate) fn attribute_bits(attributes: &MountAttributes) -> u64 {
+    [
+        (attributes.read_only || attributes.read_only_recursive, mount::READ_ONLY),
+        (attributes.no_suid, mount::NO_SUID),
+        (attributes.no_dev, mount::NO_DEV),
+        (attributes.no_exec, mount::NO_EXEC),
+        (attributes.no_atime, mount::NO_ATIME),
+        (attributes.no_symfollow, mount::NO_SYMFOLLOW),
+    ]
+    .into_iter()
+    .filter(|(wished, _)| *wished)
+    .fold(0, |bits, (_, bit)| bits | bit)
+}
+
+/// The `MS_*` bit of a propagation.
+pub(crate) fn propagation_bits(propagation: Propagation) -> u64 {
+    match propagation {
+        Propagation::Private => sys::libc::MS_PRIVATE,
+        Propagation::Slave => sys::libc::MS_SLAVE,
+        Propagation::Shared => sys::libc::MS_SHARED,
+        Propagation::Unbindable => sys::libc::MS_UNBINDABLE,
+    }
+}

@@ -1,0 +1,236 @@
+//! From the container's root to the user's program.
+//!
+//! The order, and why:
+//! 1. The account is looked up while the files can be read as root, the working directory made.
+//! 2. A filter without no-new-privileges needs `CAP_SYS_ADMIN`: it is loaded before capabilities
+//!    go; with no-new-privileges it is loaded last, so that it need allow less.
+//! 3. The bounding set is cut while `CAP_SETPCAP` is held; ids change with capabilities kept;
+//!    then the sets become exactly the plan's.
+//! 4. The program is looked up, the launcher told, the gate waited for, and the program executed.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use sys::credentials::{self, CapabilitySets};
+use sys::rustix::fs::{FileType, Mode, OFlags};
+use sys::rustix::io::Errno;
+
+use super::Never;
+use super::accounts::{self, Account, AccountFiles};
+use super::paths::{self, Links};
+use crate::failure::{Failure, FailureKind, plain};
+use crate::handshake::Lower;
+use crate::plan::{Capabilities, ProcessPlan};
+
+/// Where programs are looked for when the environment has no `PATH`.
+const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Executes the plan's program. Returns only when it could not.
+pub(super) fn execute(
+    plan: &ProcessPlan,
+    root: OwnedFd,
+    lower: &Lower,
+    gate: Option<BorrowedFd<'_>>,
+) -> Result<Never, Failure> {
+    let files = AccountFiles::read(root.as_fd())?;
+    let account = accounts::resolve(&plan.user, &plan.additional_groups, &files)?;
+    let cwd = if plan.cwd.is_empty() { "/" } else { &plan.cwd };
+    if plan.create_cwd {
+        paths::directories(root.as_fd(), Path::new(cwd), Links::Inside)?;
+    }
+    drop(root);
+    let env = environment(plan, &account);
+    own_terminal(plan, &account);
+    if let Some(umask) = plan.umask {
+        sys::process::set_umask(umask);
+    }
+    sys::process::close_on_exec_from(3).map_err(Failure::at("close descriptors"))?;
+    sys::signal::reset_all().map_err(Failure::at("reset signals"))?;
+    if !plan.no_new_privileges {
+        load_filter(plan)?;
+    }
+    change_credentials(plan, &account)?;
+    enter(cwd)?;
+    if plan.no_new_privileges {
+        credentials::set_no_new_privileges().map_err(Failure::at("set no_new_privs"))?;
+        load_filter(plan)?;
+    }
+    let program = look_up(plan, &env)?;
+    let args = c_strings(&plan.args)?;
+    let env = c_strings(&env)?;
+    lower.ready().map_err(Failure::at("report to the launcher"))?;
+    if let Some(gate) = gate {
+        let mut byte = [0u8; 1];
+        sys::rustix::io::read(gate, &mut byte).map_err(Failure::at("wait at the gate"))?;
+    }
+    let error = sys::exec::execute(&program, &args, &env);
+    let shown = program.to_string_lossy();
+    Err(Failure {
+        message: format!("exec {shown}: {}", plain(&error)),
+        kind: match error.raw_os_error() {
+            Some(sys::libc::ENOENT) => FailureKind::CommandNotFound,
+            _ => FailureKind::CommandNotExecutable,
+        },
+    })
+}
+
+fn c_strings(texts: &[String]) -> Result<Vec<CString>, Failure> {
+    texts
+        .iter()
+        .map(|text| {
+            CString::new(text.as_bytes())
+                .map_err(|_| Failure::invalid(format!("a zero byte is in {text:?}")))
+        })
+        .collect()
+}
+
+fn environment(plan: &ProcessPlan, account: &Account) -> Vec<String> {
+    let mut env = plan.env.clone();
+    if !env.iter().any(|line| line.starts_with("HOME=")) {
+        env.push(format!("HOME={}", account.home));
+    }
+    env
+}
+
+/// A terminal belongs to who uses it. Streams from outside keep their owner.
+fn own_terminal(plan: &ProcessPlan, account: &Account) {
+    if plan.terminal.is_some() {
+        let uid = sys::rustix::fs::Uid::from_raw(account.uid);
+        // A terminal of a read-only devpts stays root's; programs cope, as they do under runc.
+        let _ = sys::rustix::fs::fchown(sys::rustix::stdio::stdin(), Some(uid), None);
+    }
+}
+
+fn load_filter(plan: &ProcessPlan) -> Result<(), Failure> {
+    let Some(filter) = &plan.seccomp else { return Ok(()) };
+    let digits = filter.program_hex.as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let program: Option<Vec<u8>> = digits
+        .chunks(2)
+        .map(|pair| match *pair {
+            [high, low] => Some((digit(high)? * 16 + digit(low)?) as u8),
+            _ => None,
+        })
+        .collect();
+    let program =
+        program.ok_or_else(|| Failure::at("read the seccomp program")("not hexadecimal"))?;
+    sys::seccomp::load(&program, filter.flags)
+        .map(drop)
+        .map_err(Failure::at("load the seccomp filter"))
+}
+
+fn change_credentials(plan: &ProcessPlan, account: &Account) -> Result<(), Failure> {
+    let wished = held_part(plan.capabilities)?;
+    credentials::limit_bounding_set(wished.bounding)
+        .map_err(Failure::at("limit the capability bounding set"))?;
+    credentials::keep_capabilities().map_err(Failure::at("keep capabilities"))?;
+    credentials::set_groups(&account.groups)
+        .and_then(|()| credentials::set_gid(account.gid))
+        .and_then(|()| credentials::set_uid(account.uid))
+        .map_err(|error| match error.raw_os_error() {
+            Some(sys::libc::EINVAL) => Failure::invalid(format!(
+                "user {}:{} (or one of its groups) is outside the container's 65536 ids: run \
+                 with --userns=host",
+                account.uid, account.gid
+            )),
+            _ => Failure::at("change the user")(error),
+        })?;
+    // Only root is given capabilities in force; another user's come with files or ambient.
+    let effective = if account.uid == 0 { wished.effective } else { wished.ambient };
+    let permitted = if account.uid == 0 { wished.permitted } else { wished.ambient };
+    let inheritable = wished.inheritable | wished.ambient;
+    credentials::set_capabilities(CapabilitySets { effective, permitted, inheritable })
+        .and_then(|()| credentials::set_ambient(wished.ambient))
+        .map_err(Failure::at("set capabilities"))
+}
+
+/// What cannot be given because it is not held is left out, as in a machine without it.
+fn held_part(wished: Capabilities) -> Result<Capabilities, Failure> {
+    let held = credentials::capabilities().map_err(Failure::at("read capabilities"))?.permitted;
+    Ok(Capabilities {
+        bounding: wished.bounding & held,
+        effective: wished.effective & held,
+        permitted: wished.permitted & held,
+        inheritable: wished.inheritable & held,
+        ambient: wished.ambient & held,
+    })
+}
+
+/// Enters the working directory as the user, and makes sure that it is one inside the root: a
+/// descriptor leaked from the host would lead out of it (CVE-2024-21626).
+fn enter(cwd: &str) -> Result<(), Failure> {
+    let refused = |error: Errno| {
+        Failure::invalid(format!(
+            "chdir to cwd (\"{cwd}\") set in config.json failed: {}",
+            plain(&error.into())
+        ))
+    };
+    let own = sys::rustix::fs::open(
+        "/",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(refused)?;
+    let dir =
+        paths::open(own.as_fd(), Path::new(cwd), OFlags::PATH | OFlags::DIRECTORY, Links::Inside)
+            .map_err(refused)?;
+    sys::rustix::process::fchdir(&dir).map_err(refused)?;
+    let shown = sys::rustix::process::getcwd(Vec::new()).map_err(refused)?;
+    if !shown.to_bytes().starts_with(b"/") {
+        return Err(Failure::invalid(format!(
+            "current working directory (\"{cwd}\") is outside of container mount namespace root"
+        )));
+    }
+    Ok(())
+}
+
+/// Finds the program as a shell would, with runc's words for what goes wrong.
+fn look_up(plan: &ProcessPlan, env: &[String]) -> Result<CString, Failure> {
+    let Some(name) = plan.args.first() else {
+        return Err(Failure::invalid("args must not be empty"));
+    };
+    let not_found = |message: String| Failure { message, kind: FailureKind::CommandNotFound };
+    let refused = |message: String| Failure { message, kind: FailureKind::CommandNotExecutable };
+    let terminated = |path: &str| {
+        CString::new(path).map_err(|_| Failure::invalid(format!("a zero byte is in {path:?}")))
+    };
+    if name.contains('/') {
+        return match executable(name) {
+            Ok(()) => terminated(name),
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                Err(not_found(format!("exec: {name:?}: stat {name}: no such file or directory")))
+            }
+            Err(Errno::ISDIR) => {
+                Err(refused(format!("exec: {name:?}: is a directory: permission denied")))
+            }
+            Err(error) => Err(refused(format!("exec: {name:?}: {}", plain(&error.into())))),
+        };
+    }
+    let path = env.iter().find_map(|line| line.strip_prefix("PATH=")).unwrap_or(PATH_DEFAULT);
+    let mut denied = false;
+    for dir in path.split(':') {
+        let dir = if dir.is_empty() { "." } else { dir };
+        let candidate = format!("{dir}/{name}");
+        match executable(&candidate) {
+            Ok(()) => return terminated(&candidate),
+            Err(Errno::ACCESS) => denied = true,
+            Err(_) => {}
+        }
+    }
+    match denied && !name.is_empty() {
+        true => Err(refused(format!("exec: {name:?}: permission denied"))),
+        false => Err(not_found(format!("exec: {name:?}: executable file not found in $PATH"))),
+    }
+}
+
+fn executable(path: &str) -> Result<(), Errno> {
+    let stat = sys::rustix::fs::stat(path)?;
+    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+        return Err(Errno::ISDIR);
+    }
+    if stat.st_mode & 0o111 == 0 {
+        return Err(Errno::ACCESS);
+    }
+    sys::rustix::fs::access(path, sys::rustix::fs::Access::EXEC_OK)
+}
