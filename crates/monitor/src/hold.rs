@@ -1,0 +1,405 @@
+//! The monitor: from the start of a container to its end.
+
+use std::fmt::Display;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use cgroup::{Cgroup, Hierarchy};
+use runtime::failure::{Failure, FailureKind};
+use runtime::launch::{Gate, Launched, launch};
+use runtime::plan::Namespace;
+use sys::process::Exit;
+use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sys::rustix::io::Errno;
+
+use crate::client::Client;
+use crate::connection::Connection;
+use crate::execs::Execs;
+use crate::output::Log;
+use crate::protocol::{Event, ExitRecord, PROTOCOL, Request, SpawnRequest};
+use crate::records::{self, StartRecord};
+use crate::streams::{Source, Streams};
+
+/// How long clients may take for the last output after the container's end.
+const LAST_OUTPUT: Duration = Duration::from_secs(30);
+
+/// How long output is waited for after the end: whoever still holds the streams is outside the
+/// container's process ids (`--pid=host`) and was killed with the cgroup.
+pub(crate) const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(2);
+
+/// How long the container's cgroup may take to empty itself.
+const CGROUP_REMOVAL: Duration = Duration::from_secs(5);
+
+/// Enough for any engine and its successor; more would be a fault.
+const CONNECTIONS_MAX: usize = 8;
+
+struct Monitor<'a> {
+    request: SpawnRequest,
+    hierarchy: &'a Hierarchy,
+    listener: UnixListener,
+    connections: Vec<Connection>,
+    streams: Streams,
+    log: Log,
+    execs: Execs,
+    pid: i32,
+    pidfd: OwnedFd,
+    cgroup: Option<Cgroup>,
+    started_ns: i64,
+}
+
+/// What to poll next.
+enum Watched {
+    Listener,
+    Connection(usize),
+    Init,
+    Main(Source),
+    ExecEnd,
+    Exec(usize, Source),
+}
+
+/// Starts the container of a request and stays until it has ended.
+pub(crate) fn hold(request: SpawnRequest, fds: Vec<OwnedFd>, hierarchy: &Hierarchy) {
+    prepare_process();
+    let mut fds = fds.into_iter();
+    let Some(control) = fds.next() else { return };
+    let mut connection = Connection::new(control);
+    let started_ns = now_ns();
+    let run_dir = request.run_dir.clone();
+    match Monitor::start(request, connection, fds.collect(), hierarchy, started_ns) {
+        Ok(monitor) => monitor.run(),
+        Err((failure, back)) => {
+            connection = back;
+            let record = ExitRecord {
+                code: failure_code(failure.kind),
+                oom_killed: false,
+                started_ns,
+                finished_ns: now_ns(),
+                execs_exited: Vec::new(),
+                failure: Some(failure.clone()),
+            };
+            report("record the failed start", records::write(&run_dir, records::EXIT, &record));
+            connection.send(&Event::StartFailed(failure));
+        }
+    }
+}
+
+/// A session of our own: nothing sent to the engine's terminal or group reaches us. Children are
+/// waited for, which the spawner does not want.
+fn prepare_process() {
+    report("leave the spawner's session", sys::rustix::process::setsid().map(drop));
+    sys::process::set_name(c"wharf-monitor");
+    report("reset signals", sys::signal::reset_all());
+    for signal in [sys::libc::SIGINT, sys::libc::SIGTERM, sys::libc::SIGHUP, sys::libc::SIGPIPE] {
+        report("ignore a signal", sys::signal::ignore(signal));
+    }
+}
+
+impl<'a> Monitor<'a> {
+    fn start(
+        request: SpawnRequest,
+        connection: Connection,
+        clients: Vec<OwnedFd>,
+        hierarchy: &'a Hierarchy,
+        started_ns: i64,
+    ) -> Result<Monitor<'a>, (Failure, Connection)> {
+        match Self::try_start(request, clients, hierarchy, started_ns) {
+            Err(failure) => Err((failure, connection)),
+            Ok(mut monitor) => {
+                monitor.connections.push(connection);
+                monitor.tell(&Event::Started { pid: monitor.pid, started_ns });
+                Ok(monitor)
+            }
+        }
+    }
+
+    fn try_start(
+        request: SpawnRequest,
+        clients: Vec<OwnedFd>,
+        hierarchy: &'a Hierarchy,
+        started_ns: i64,
+    ) -> Result<Monitor<'a>, Failure> {
+        let listener = records::listen(&request.run_dir)
+            .map_err(|error| Failure::at("listen")(stdx::error::chain(&error)))?;
+        let log = Log::open(&request.log)?;
+        let has_terminal = request.plan.process.terminal.is_some();
+        let (mut streams, ends) = match has_terminal {
+            true => Streams::terminal(request.io.open_stdin),
+            false => Streams::pipes(request.io.open_stdin, request.io.stdin_once),
+        }
+        .map_err(Failure::at("make the standard streams"))?;
+        let launched = launch(&request.plan, hierarchy, &ends.borrow(), &Gate::Open)?;
+        drop(ends);
+        let Launched { pid, pidfd, terminal, cgroup, notes } = launched;
+        for note in notes {
+            eprintln!("wharf monitor: container {}: {note}", request.container_id);
+        }
+        if let Some(master) = terminal {
+            streams
+                .set_terminal(master, request.io.open_stdin)
+                .map_err(Failure::at("set up the terminal"))?;
+        }
+        for (spec, socket) in request.attachments.iter().zip(clients) {
+            streams.attach(Client::new(spec.clone(), socket));
+        }
+        record_start(&request.run_dir, pid, started_ns);
+        Ok(Monitor {
+            request,
+            hierarchy,
+            listener,
+            connections: Vec::new(),
+            streams,
+            log,
+            execs: Execs::default(),
+            pid,
+            pidfd,
+            cgroup,
+            started_ns,
+        })
+    }
+
+    fn run(mut self) {
+        let gone = self.streams.take_preread();
+        self.tell_gone(gone);
+        let mut exit = None;
+        let mut output_deadline = None;
+        while exit.is_none() || !self.streams.output_ended() {
+            if output_deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break;
+            }
+            let timeout = output_deadline
+                .map(|deadline: Instant| deadline.saturating_duration_since(Instant::now()));
+            self.turn(timeout, exit.is_none());
+            if exit.is_none() {
+                exit = self.reap();
+                if exit.is_some() {
+                    self.kill_rest();
+                    self.streams.drain(&mut self.log);
+                    output_deadline = Some(Instant::now() + OUTPUT_AFTER_EXIT);
+                }
+            }
+        }
+        self.end(exit.unwrap_or(Exit::Code(255)));
+    }
+
+    fn reap(&self) -> Option<Exit> {
+        sys::process::wait(self.pidfd.as_fd(), false).unwrap_or(Some(Exit::Code(255)))
+    }
+
+    /// With process ids of its own everything died with the first process; otherwise the cgroup
+    /// tells what belonged to it.
+    fn kill_rest(&self) {
+        if self.request.plan.namespaces.pid == Namespace::New {
+            return;
+        }
+        if let Some(cgroup) = &self.cgroup {
+            report("kill the container's remaining processes", cgroup.kill());
+        }
+    }
+
+    fn end(mut self, exit: Exit) {
+        self.log.finish();
+        self.execs.drain_all(&mut self.connections);
+        let oom_killed = self
+            .cgroup
+            .as_ref()
+            .is_some_and(|cgroup| cgroup.oom_kills().is_ok_and(|kills| kills > 0));
+        let record = ExitRecord {
+            code: exit.shell_code(),
+            oom_killed,
+            started_ns: self.started_ns,
+            finished_ns: now_ns(),
+            execs_exited: self.execs.exited(),
+            failure: None,
+        };
+        report("record the exit", records::write(&self.request.run_dir, records::EXIT, &record));
+        self.streams.finish();
+        self.tell(&Event::Exited(record));
+        if let Some(cgroup) = self.cgroup.take() {
+            report("remove the container's cgroup", cgroup.remove(CGROUP_REMOVAL));
+        }
+        let deadline = Instant::now() + LAST_OUTPUT;
+        while Instant::now() < deadline
+            && (self.streams.has_pending() || self.execs.have_pending() || self.has_unsent())
+        {
+            self.turn(Some(deadline.saturating_duration_since(Instant::now())), false);
+            self.streams.sweep();
+            self.streams.finish();
+        }
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.connections.iter().any(|connection| !connection.broken && connection.has_pending())
+    }
+
+    /// One round of waiting and handling.
+    fn turn(&mut self, timeout: Option<Duration>, init_runs: bool) {
+        let (watched, ready) = self.wait(timeout, init_runs);
+        for (what, flags) in watched.into_iter().zip(ready) {
+            if flags.is_empty() {
+                continue;
+            }
+            match what {
+                Watched::Listener => self.accept(),
+                Watched::Connection(index) => self.serve(index, flags),
+                Watched::Main(source) => {
+                    let gone = self.streams.handle(source, flags, &mut self.log);
+                    self.tell_gone(gone);
+                }
+                Watched::Exec(index, source) => {
+                    let gone = self.execs.handle(index, source, flags);
+                    self.tell_gone(gone);
+                }
+                Watched::Init | Watched::ExecEnd => {}
+            }
+        }
+        self.log.flush();
+        self.execs.reap(&mut self.connections);
+        self.streams.sweep();
+        self.execs.sweep();
+        self.connections.retain(|connection| !connection.broken);
+    }
+
+    fn wait(&self, timeout: Option<Duration>, init_runs: bool) -> (Vec<Watched>, Vec<PollFlags>) {
+        let mut all = vec![(Watched::Listener, self.listener.as_fd(), PollFlags::IN)];
+        for (index, connection) in self.connections.iter().enumerate() {
+            let mut flags = PollFlags::IN;
+            if connection.has_pending() {
+                flags |= PollFlags::OUT;
+            }
+            all.push((Watched::Connection(index), connection.socket(), flags));
+        }
+        if init_runs {
+            all.push((Watched::Init, self.pidfd.as_fd(), PollFlags::IN));
+        }
+        for (source, fd, flags) in self.streams.sources() {
+            all.push((Watched::Main(source), fd, flags));
+        }
+        for pidfd in self.execs.pidfds() {
+            all.push((Watched::ExecEnd, pidfd, PollFlags::IN));
+        }
+        for (index, source, fd, flags) in self.execs.sources() {
+            all.push((Watched::Exec(index, source), fd, flags));
+        }
+        let (watched, mut fds): (Vec<Watched>, Vec<PollFd<'_>>) = all
+            .into_iter()
+            .map(|(what, fd, flags)| (what, PollFd::from_borrowed_fd(fd, flags)))
+            .unzip();
+        let timeout = [timeout, self.execs.output_due()].into_iter().flatten().min();
+        let timeout = timeout.map(|time| Timespec {
+            tv_sec: time.as_secs() as i64,
+            tv_nsec: time.subsec_nanos().into(),
+        });
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => report("wait", Err::<(), _>(error)),
+        }
+        let ready = fds.iter().map(PollFd::revents).collect();
+        (watched, ready)
+    }
+
+    fn accept(&mut self) {
+        if let Ok((socket, _)) = self.listener.accept()
+            && self.connections.len() < CONNECTIONS_MAX
+        {
+            self.connections.push(Connection::new(socket.into()));
+        }
+    }
+
+    fn serve(&mut self, index: usize, flags: PollFlags) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        if flags.contains(PollFlags::OUT) {
+            connection.flush();
+        }
+        if flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+            for request in connection.receive() {
+                self.obey(index, request);
+            }
+        }
+    }
+
+    fn obey(&mut self, index: usize, request: Request) {
+        match request {
+            Request::Hello { .. } => {
+                let hello = Event::Hello {
+                    protocol: PROTOCOL,
+                    container_id: self.request.container_id.clone(),
+                    pid: self.pid,
+                    started_ns: self.started_ns,
+                    execs_running: self.execs.running(),
+                    execs_exited: self.execs.exited(),
+                };
+                self.connections[index].send(&hello);
+            }
+            Request::Attach(spec) => {
+                if let Some(socket) = self.connections[index].take_fd() {
+                    self.streams.attach(Client::new(spec, socket));
+                    let gone = self.streams.take_preread();
+                    self.tell_gone(gone);
+                }
+            }
+            Request::Resize(size) => {
+                if let Some(master) = self.streams.master() {
+                    let resized = sys::terminal::set_size(master, size.height, size.width);
+                    report("resize the terminal", resized);
+                }
+            }
+            Request::Signal { signal } => {
+                // A process that has just ended needs no signal.
+                drop(sys::process::pidfd_send_signal(self.pidfd.as_fd(), signal));
+            }
+            Request::Exec { exec_id, plan, attach } => {
+                let client = attach
+                    .and_then(|spec| Some(Client::new(spec, self.connections[index].take_fd()?)));
+                let event = self.execs.start(exec_id, &plan, client, self.hierarchy);
+                self.tell(&event);
+            }
+            Request::ExecResize { exec_id, size } => self.execs.resize(&exec_id, size),
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        for connection in &mut self.connections {
+            connection.send(event);
+        }
+    }
+
+    fn tell_gone(&mut self, gone: impl IntoIterator<Item = crate::streams::Gone>) {
+        for client in gone {
+            self.tell(&Event::Detached { attach_id: client.attach_id, by_keys: client.by_keys });
+        }
+    }
+}
+
+fn record_start(run_dir: &PathBuf, pid: i32, started_ns: i64) {
+    let record = StartRecord {
+        pid,
+        monitor_pid: std::process::id() as i32,
+        started_ns,
+        start_ticks: records::start_ticks(pid).unwrap_or(0),
+    };
+    report("record the start", records::write(run_dir, records::STARTED, &record));
+}
+
+/// Docker's exit codes of a container that did not start.
+pub(crate) fn failure_code(kind: FailureKind) -> i32 {
+    match kind {
+        FailureKind::CommandNotFound => 127,
+        FailureKind::CommandNotExecutable => 126,
+        FailureKind::Invalid | FailureKind::Internal => 125,
+    }
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Our standard error is the engine's log: nobody else would hear of it.
+fn report<E: Display>(step: &str, result: Result<(), E>) {
+    if let Err(error) = result {
+        eprintln!("wharf monitor {}: failed to {step}: {error}", std::process::id());
+    }
+}
