@@ -1,0 +1,220 @@
+//! Limits as version 1 files.
+
+use stdx::fs::PathError;
+use sys::rustix::io::Errno;
+
+use crate::devices::DevicePolicy;
+use crate::error::CgroupError;
+use crate::group::{Cgroup, Stage};
+use crate::hierarchy::{Controller, ancestors, make_ancestors};
+use crate::limits::{DeviceRate, Discarded, Limit, Limits};
+use crate::mount::{Node, errno};
+
+pub(crate) fn apply(
+    group: &Cgroup,
+    limits: &Limits,
+    stage: Stage,
+) -> Result<Vec<Discarded>, CgroupError> {
+    if let Some((key, value)) = limits.unified.first_key_value() {
+        return Err(CgroupError::InvalidLimit {
+            limit: key.clone(),
+            value: value.clone(),
+            reason: "it needs cgroup version 2",
+        });
+    }
+    apply_memory(group, limits, stage)?;
+    apply_cpu(group, limits)?;
+    apply_cpuset(group, limits)?;
+    if let Some(limit) = limits.pids {
+        let node = controller(group, Controller::Pids, "pids limit")?;
+        set(group, node.write("pids.max", &limit.or_max()))?;
+    }
+    apply_rates(group, limits)?;
+    if stage == Stage::New && !limits.devices.is_empty() {
+        apply_devices(group, limits)?;
+    }
+    Ok(group.hierarchy().discards(limits))
+}
+
+fn controller<'a>(
+    group: &'a Cgroup,
+    controller: Controller,
+    limit: &'static str,
+) -> Result<Node<'a>, CgroupError> {
+    let controller_name = controller.name();
+    group
+        .legacy(controller)
+        .ok_or(CgroupError::ControllerMissing { limit, controller: controller_name })
+}
+
+fn set(group: &Cgroup, written: Result<(), PathError>) -> Result<(), CgroupError> {
+    written.map_err(|cause| group.access("limit", cause))
+}
+
+fn apply_memory(group: &Cgroup, limits: &Limits, stage: Stage) -> Result<(), CgroupError> {
+    let memory = || controller(group, Controller::Memory, "memory limit");
+    let swap = limits.memory_swap_bytes.filter(|_| group.hierarchy().swap_accounting());
+    if let (Some(Limit::At(memory)), Some(Limit::At(total))) = (limits.memory_bytes, swap)
+        && total < memory
+    {
+        return Err(CgroupError::InvalidLimit {
+            limit: "memory and swap limit".into(),
+            value: total.to_string(),
+            reason: "it is less than the memory limit",
+        });
+    }
+    let write_memory = |limit| write_memory(group, memory()?, limit);
+    let write_swap = |limit: Limit| {
+        set(group, memory()?.write("memory.memsw.limit_in_bytes", &limit.or_minus_one()))
+    };
+    match (limits.memory_bytes, swap) {
+        // The kernel keeps memory <= memory and swap at every moment, so growing begins with swap.
+        (Some(limit), Some(total)) if stage == Stage::Live && grows(group, memory()?, limit)? => {
+            write_swap(total)?;
+            write_memory(limit)?;
+        }
+        (limit, total) => {
+            limit.map_or(Ok(()), write_memory)?;
+            total.map_or(Ok(()), write_swap)?;
+        }
+    }
+    if let Some(limit) = limits.memory_reservation_bytes {
+        let value = limit.or_minus_one();
+        set(group, memory()?.write("memory.soft_limit_in_bytes", &value))?;
+    }
+    if let Some(swappiness) = limits.memory_swappiness {
+        set(group, memory()?.write("memory.swappiness", &swappiness.to_string()))?;
+    }
+    if let Some(disable) = limits.oom_kill_disable {
+        set(group, memory()?.write("memory.oom_control", if disable { "1" } else { "0" }))?;
+    }
+    Ok(())
+}
+
+/// Whether a new memory limit exceeds the present limit of memory and swap together.
+fn grows(group: &Cgroup, memory: Node<'_>, limit: Limit) -> Result<bool, CgroupError> {
+    let text = memory
+        .read("memory.memsw.limit_in_bytes")
+        .map_err(|cause| group.access("inspect", cause))?;
+    let present = text.trim().parse::<u64>().unwrap_or(u64::MAX);
+    Ok(limit.bound().is_none_or(|bound| bound > present))
+}
+
+fn write_memory(group: &Cgroup, memory: Node<'_>, limit: Limit) -> Result<(), CgroupError> {
+    let Err(cause) = memory.write("memory.limit_in_bytes", &limit.or_minus_one()) else {
+        return Ok(());
+    };
+    match (errno(&cause), limit) {
+        (Some(Errno::BUSY), Limit::At(limit_bytes)) => {
+            let text = memory.read("memory.usage_in_bytes").unwrap_or_default();
+            let usage_bytes = text.trim().parse().unwrap_or(0);
+            Err(CgroupError::MemoryInUse { path: group.path(), limit_bytes, usage_bytes })
+        }
+        (Some(Errno::INVAL), _) if grows(group, memory, limit).unwrap_or(false) => {
+            Err(CgroupError::InvalidLimit {
+                limit: "memory limit".into(),
+                value: limit.or_minus_one(),
+                reason: "it exceeds the limit of memory and swap, which must be raised with it",
+            })
+        }
+        _ => Err(group.access("limit", cause)),
+    }
+}
+
+fn apply_cpu(group: &Cgroup, limits: &Limits) -> Result<(), CgroupError> {
+    let cpu = || controller(group, Controller::Cpu, "cpu limit");
+    if let Some(shares) = limits.cpu_shares {
+        set(group, cpu()?.write("cpu.shares", &shares.to_string()))?;
+    }
+    let (quota, period) = limits.quota_and_period();
+    let write_period = |period: Option<u64>| match period {
+        Some(period) => cpu().map(|cpu| cpu.write("cpu.cfs_period_us", &period.to_string())),
+        None => Ok(Ok(())),
+    };
+    // A shorter period is refused while the old quota would exceed the parent's share in it; then
+    // the quota goes first.
+    let first = write_period(period)?;
+    let retry = first.as_ref().is_err_and(|cause| errno(cause) == Some(Errno::INVAL));
+    if !retry {
+        set(group, first)?;
+    }
+    if let Some(quota) = quota {
+        set(group, cpu()?.write("cpu.cfs_quota_us", &quota.or_minus_one()))?;
+    }
+    if retry {
+        set(group, write_period(period)?)?;
+    }
+    Ok(())
+}
+
+fn apply_cpuset(group: &Cgroup, limits: &Limits) -> Result<(), CgroupError> {
+    let wished = limits.cpuset_cpus.is_some() || limits.cpuset_mems.is_some();
+    // Mounted together with another controller, cpuset comes along unasked.
+    let comes_along =
+        group.legacy(Controller::Cpuset).is_some_and(|node| node.mount.controllers.len() > 1);
+    if wished || comes_along {
+        inherit_cpuset(group)?;
+    }
+    if !wished {
+        return Ok(());
+    }
+    let node = controller(group, Controller::Cpuset, "cpuset limit")?;
+    if let Some(cpus) = &limits.cpuset_cpus {
+        set(group, node.write("cpuset.cpus", cpus))?;
+    }
+    if let Some(mems) = &limits.cpuset_mems {
+        set(group, node.write("cpuset.mems", mems))?;
+    }
+    Ok(())
+}
+
+/// Fills `cpuset.cpus` and `cpuset.mems` from the parents, down to the group: a new version 1
+/// cpuset is empty, and an empty one cannot be joined.
+pub(crate) fn inherit_cpuset(group: &Cgroup) -> Result<(), CgroupError> {
+    let Some(leaf) = group.legacy(Controller::Cpuset) else { return Ok(()) };
+    make_ancestors(leaf.mount, leaf.relative)?;
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let mut inherited = String::new();
+        for relative in ancestors(leaf.relative) {
+            let node = leaf.mount.at(relative);
+            let own = node.read(file).map_err(|cause| group.access("inspect", cause))?;
+            match own.trim() {
+                "" => set(group, node.write(file, &inherited))?,
+                own => inherited = own.to_owned(),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn apply_rates(group: &Cgroup, limits: &Limits) -> Result<(), CgroupError> {
+    let files: [(&str, &[DeviceRate]); 4] = [
+        ("blkio.throttle.read_bps_device", &limits.read_bps),
+        ("blkio.throttle.write_bps_device", &limits.write_bps),
+        ("blkio.throttle.read_iops_device", &limits.read_iops),
+        ("blkio.throttle.write_iops_device", &limits.write_iops),
+    ];
+    for (file, rates) in files.into_iter().filter(|(_, rates)| !rates.is_empty()) {
+        let node = controller(group, Controller::Blkio, "device rate")?;
+        let lines = rates.iter().map(|rate| format!("{} {}", rate.device, rate.per_second));
+        set(group, node.write_each(file, lines))?;
+    }
+    Ok(())
+}
+
+fn apply_devices(group: &Cgroup, limits: &Limits) -> Result<(), CgroupError> {
+    let node = controller(group, Controller::Devices, "device rules")?;
+    let policy = DevicePolicy::of(&limits.devices);
+    // A new cgroup has its parent's rules; only a wildcard brings it to a known state.
+    let (default, exceptions) = match policy.deny_by_default {
+        true => ("devices.deny", "devices.allow"),
+        false => ("devices.allow", "devices.deny"),
+    };
+    if policy.deny_by_default {
+        set(group, node.write(default, "a"))?;
+    }
+    if policy.exceptions.is_empty() {
+        return Ok(());
+    }
+    set(group, node.write_each(exceptions, policy.lines()))
+}

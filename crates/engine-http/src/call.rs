@@ -1,0 +1,163 @@
+//! One decoded request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use docker_api::{ApiVersion, Filters, Timestamp, VersionError, query};
+use engine::{Caller, Engine, EngineError};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::UPGRADE;
+use hyper::{Method, Request, StatusCode, Uri};
+use serde::de::DeserializeOwned;
+
+use crate::reply::Reply;
+
+/// JSON bodies: an exec or create with all the environment that the kernel allows fits.
+const JSON_BYTES_MAX: usize = 4 << 20;
+
+/// Parameters in one query: more than any client sends.
+const PARAMETERS_MAX: usize = 256;
+
+/// The start of a request: what routes are chosen by.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) method: Method,
+    pub(crate) version: ApiVersion,
+    /// Without the version, percent-decoded.
+    pub(crate) path: String,
+    query: BTreeMap<String, Vec<String>>,
+}
+
+impl Head {
+    pub(crate) fn read(uri: &Uri, method: &Method) -> Result<Head, Reply> {
+        let (version, path) = ApiVersion::split_path(uri.path());
+        let version = match version.map(ApiVersion::negotiate) {
+            None => ApiVersion::MAX,
+            Some(Ok(version)) => version,
+            Some(Err(error @ VersionError::TooOld { .. })) => {
+                return Err(Reply::plain_error(StatusCode::BAD_REQUEST, &error.to_string()));
+            }
+            Some(Err(error)) => {
+                return Err(Reply::error(StatusCode::BAD_REQUEST, &error.to_string()));
+            }
+        };
+        let path = decode(path, false)
+            .ok_or_else(|| Reply::error(StatusCode::BAD_REQUEST, "the path is not UTF-8"))?;
+        let query = parse_query(uri.query().unwrap_or_default())
+            .ok_or_else(|| Reply::error(StatusCode::BAD_REQUEST, "the query is malformed"))?;
+        Ok(Head { method: method.clone(), version, path, query })
+    }
+}
+
+/// One request with its body.
+pub(crate) struct Call {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) caller: Caller,
+    pub(crate) head: Head,
+    values: Vec<String>,
+    pub(crate) request: Request<Incoming>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        caller: Caller,
+        head: Head,
+        values: Vec<String>,
+        request: Request<Incoming>,
+    ) -> Call {
+        Call { engine, caller, head, values, request }
+    }
+
+    /// The first value of the route's path: a container, an exec, an image.
+    pub(crate) fn target(&self) -> &str {
+        self.values.first().map_or("", String::as_str)
+    }
+
+    /// A query parameter; the empty text when it is absent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.optional(name).unwrap_or("")
+    }
+
+    /// A query parameter, if it is there and not empty.
+    pub(crate) fn optional(&self, name: &str) -> Option<&str> {
+        let first = self.head.query.get(name)?.first()?;
+        Some(first.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// All values of a query parameter.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.head.query.get(name).cloned().unwrap_or_default()
+    }
+
+    /// A boolean, as tolerantly as Docker reads it.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        query::boolean(self.text(name))
+    }
+
+    pub(crate) fn filters(&self) -> Result<Filters, Reply> {
+        Filters::parse(self.text("filters"))
+            .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
+    }
+
+    /// An instant (`since`, `until`).
+    pub(crate) fn instant(&self, name: &str) -> Result<Option<Timestamp>, Reply> {
+        match self.optional(name) {
+            None | Some("0") => Ok(None),
+            Some(text) => query::instant(text, Timestamp::now(), 0)
+                .map(Some)
+                .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string())),
+        }
+    }
+
+    /// Whether the client asks for another protocol on this connection.
+    pub(crate) fn wants_upgrade(&self) -> bool {
+        self.request.headers().contains_key(UPGRADE)
+    }
+
+    /// The JSON body.
+    pub(crate) async fn json<T: Default + DeserializeOwned>(&mut self) -> Result<T, Reply> {
+        let body = Limited::new(self.request.body_mut(), JSON_BYTES_MAX);
+        let bytes = body.collect().await.map_err(|error| {
+            let text = format!("failed to read the request's body: {error}");
+            Reply::error(StatusCode::BAD_REQUEST, &text)
+        })?;
+        docker_api::read_body(&bytes.to_bytes())
+            .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
+    }
+}
+
+/// A refused value of a query.
+pub(crate) fn bad_value(error: impl std::fmt::Display) -> Reply {
+    Reply::from(EngineError::invalid(error.to_string()))
+}
+
+fn parse_query(text: &str) -> Option<BTreeMap<String, Vec<String>>> {
+    let mut query: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()).take(PARAMETERS_MAX) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        query.entry(decode(name, true)?).or_default().push(decode(value, true)?);
+    }
+    Some(query)
+}
+
+/// Percent-decoding; in a form also `+` as a blank. `None` for what is not UTF-8.
+fn decode(text: &str, form: bool) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' if form => b' ',
+            b'%' => {
+                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Images.
+
+use bytes::Bytes;
+use docker_api::JsonMessage;
+use engine::{EngineError, ImageListSpec, ImportSpec};
+use futures_util::stream;
+use hyper::StatusCode;
+
+use super::Outcome;
+use crate::body;
+use crate::call::Call;
+use crate::reply::Reply;
+
+pub(super) async fn list(call: Call) -> Outcome {
+    let spec = ImageListSpec {
+        all: call.flag("all"),
+        shared_size: call.flag("shared-size"),
+        filters: call.filters()?,
+    };
+    Ok(Reply::json(StatusCode::OK, &call.engine.image_list(call.caller, spec).await?))
+}
+
+pub(super) async fn inspect(call: Call) -> Outcome {
+    let answer = call.engine.image_inspect(call.caller, call.target()).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
+pub(super) async fn history(call: Call) -> Outcome {
+    let answer = call.engine.image_history(call.caller, call.target()).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
+pub(super) async fn tag(call: Call) -> Outcome {
+    let (repo, tag) = (call.text("repo"), call.text("tag"));
+    call.engine.image_tag(call.caller, call.target(), repo, tag).await?;
+    Ok(Reply::empty(StatusCode::CREATED))
+}
+
+pub(super) async fn remove(call: Call) -> Outcome {
+    let force = call.flag("force");
+    let answer = call.engine.image_remove(call.caller, call.target(), force).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
+/// One line of progress; Docker ends them with both characters.
+fn line(message: &JsonMessage) -> Bytes {
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.extend(b"\r\n");
+    Bytes::from(line)
+}
+
+pub(super) async fn load(call: Call) -> Outcome {
+    let (engine, caller) = (call.engine.clone(), call.caller);
+    let archive = Box::new(body::reader(call.request.into_body()));
+    let lines = match engine.image_load(caller, archive).await {
+        Ok(loaded) => loaded
+            .iter()
+            .flat_map(|image| match image.names.is_empty() {
+                true => vec![format!("Loaded image ID: {}\n", image.id)],
+                false => image
+                    .names
+                    .iter()
+                    .map(|name| format!("Loaded image: {name}\n"))
+                    .collect(),
+            })
+            .map(|text| line(&JsonMessage::of_stream(text)))
+            .collect(),
+        Err(error) => vec![line(&JsonMessage::of_error(error.client_text()))],
+    };
+    Ok(Reply::json_stream(stream::iter(lines.into_iter().map(Ok))))
+}
+
+/// `POST /images/create`: an import; pulls are not built yet.
+pub(super) async fn create(call: Call) -> Outcome {
+    if let Some(name) = call.optional("fromImage") {
+        let text = format!(
+            "pulling `{name}` is not supported yet: bring the image with `wharf load` or \
+             `wharf import`"
+        );
+        return Err(EngineError::unsupported(text).into());
+    }
+    match call.text("fromSrc") {
+        "-" => {}
+        "" => return Err(EngineError::invalid("fromImage or fromSrc is required").into()),
+        _ => {
+            let text = "importing from a URL is not supported: send the archive's bytes \
+                        (`wharf import - < FILE`)";
+            return Err(EngineError::unsupported(text).into());
+        }
+    }
+    let spec = ImportSpec {
+        repo: call.text("repo").to_owned(),
+        tag: call.text("tag").to_owned(),
+        message: call.text("message").to_owned(),
+        changes: call.all("changes"),
+        platform: call.optional("platform").map(str::to_owned),
+    };
+    let (engine, caller) = (call.engine.clone(), call.caller);
+    let tar = Box::new(body::reader(call.request.into_body()));
+    let message = match engine.image_import(caller, tar, spec).await {
+        Ok(id) => JsonMessage::of_status(id),
+        Err(error) => JsonMessage::of_error(error.client_text()),
+    };
+    Ok(Reply::json_stream(stream::iter([Ok(line(&message))])))
+}

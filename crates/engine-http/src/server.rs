@@ -1,0 +1,123 @@
+//! Listening and serving connections.
+
+use std::convert::Infallible;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use docker_api::messages;
+use engine::{Caller, Engine};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::call::{Call, Head};
+use crate::reply::{self, Reply, Response};
+use crate::routes;
+
+/// Connections at the same time: far above what clients of a thousand containers need, far below
+/// what descriptors allow.
+const CONNECTIONS_MAX: usize = 8192;
+
+/// A client that has begun a request must end its head in this time.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long connections may take to end at shutdown; streams are cut then.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(200);
+
+/// Serves the Engine API on `listeners` until `shutdown` says true.
+pub async fn serve(
+    engine: Arc<Engine>,
+    listeners: Vec<UnixListener>,
+    shutdown: watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(accept(engine.clone(), listener, room.clone(), shutdown.clone()));
+    }
+    while accepting.join_next().await.is_some() {}
+}
+
+async fn accept(
+    engine: Arc<Engine>,
+    listener: UnixListener,
+    room: Arc<Semaphore>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            _ = shutdown.wait_for(|down| *down) => break,
+            Some(_) = connections.join_next() => continue,
+            permit = room.clone().acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            _ = shutdown.wait_for(|down| *down) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let engine = engine.clone();
+                connections.spawn(async move {
+                    let _permit = permit;
+                    connection(engine, stream).await;
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, mostly: others have to end before a next one can begin.
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // Streams have no end of their own; dropping the set cuts them.
+    drop(tokio::time::timeout(SHUTDOWN_GRACE, ended).await);
+}
+
+async fn connection(engine: Arc<Engine>, stream: UnixStream) {
+    let caller = match sys::socket::peer_credentials(stream.as_fd()) {
+        Ok(peer) => Caller { uid: peer.uid, gid: peer.gid, pid: peer.pid },
+        // Without knowing who calls nothing may be done.
+        Err(error) => return tracing::warn!(%error, "peer credentials are missing"),
+    };
+    let service = service_fn(move |request| {
+        let engine = engine.clone();
+        async move { Ok::<_, Infallible>(answer(engine, caller, request).await) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+async fn answer(engine: Arc<Engine>, caller: Caller, request: Request<Incoming>) -> Response {
+    if request.method() == Method::OPTIONS {
+        return reply::finish(Reply::empty(StatusCode::OK));
+    }
+    let head = match Head::read(request.uri(), request.method()) {
+        Ok(head) => head,
+        Err(refusal) => return reply::finish(refusal),
+    };
+    let Some((route, values)) = routes::find(&head.method, &head.path) else {
+        let reply = Reply::error(StatusCode::NOT_FOUND, messages::PAGE_NOT_FOUND);
+        return reply::finish(reply);
+    };
+    let call = Call::new(engine, caller, head, values, request);
+    let method = call.head.method.clone();
+    let path = call.head.path.clone();
+    let outcome = (route.handler)(call).await.unwrap_or_else(Reply::from);
+    tracing::debug!(%method, path, status = outcome.status().as_u16(), uid = caller.uid, "call");
+    reply::finish(outcome)
+}

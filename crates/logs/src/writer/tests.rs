@@ -1,0 +1,279 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::escape::tests::replaced;
+use crate::{Query, Reader};
+
+const TIME: Timestamp = Timestamp::from_nanos(1_500_000_000);
+
+fn options(file_bytes_max: u64, files_max: u32) -> JsonFileOptions {
+    let rotation = Rotation { file_bytes_max, files_max };
+    JsonFileOptions { rotation, ..JsonFileOptions::default() }
+}
+
+fn open(path: &Path) -> Writer {
+    Writer::open(path, &JsonFileOptions::default(), &BTreeMap::new()).unwrap()
+}
+
+fn read_all(path: &Path) -> Vec<(Stream, Vec<u8>)> {
+    let mut reader = Reader::open(path, &Query::default()).unwrap();
+    let mut lines = Vec::new();
+    while let Some(line) = reader.next_line().unwrap() {
+        lines.push((line.stream, line.text.to_vec()));
+    }
+    lines
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn writes_dockers_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut writer = open(&path);
+    writer.write(Stream::Stdout, b"hello\nwor", TIME);
+    writer.write(Stream::Stderr, b"<oops>\n", TIME);
+    writer.write(Stream::Stdout, b"ld\n\nend", TIME);
+    writer.end(Stream::Stdout, TIME);
+    writer.end(Stream::Stderr, TIME);
+    assert_eq!(text(&path), "");
+    assert_eq!(writer.flush(), Flushed::Done);
+    let time = "1970-01-01T00:00:01.5Z";
+    let expect = [
+        format!(r#"{{"log":"hello\n","stream":"stdout","time":"{time}"}}"#),
+        format!(r#"{{"log":"\u003coops\u003e\n","stream":"stderr","time":"{time}"}}"#),
+        format!(r#"{{"log":"world\n","stream":"stdout","time":"{time}"}}"#),
+        format!(r#"{{"log":"\n","stream":"stdout","time":"{time}"}}"#),
+        format!(r#"{{"log":"end","stream":"stdout","time":"{time}"}}"#),
+    ];
+    assert_eq!(text(&path).lines().collect::<Vec<_>>(), expect);
+
+    let attributes = [("b", "2"), ("a", "\"")].map(|(k, v)| (k.into(), v.into())).into();
+    let mut writer =
+        Writer::open(&dir.path().join("2"), &JsonFileOptions::default(), &attributes).unwrap();
+    writer.write(Stream::Stdout, b"x\n", TIME);
+    drop(writer);
+    let expect = format!(
+        "{{\"log\":\"x\\n\",\"stream\":\"stdout\",\"attrs\":{{\"a\":\"\\\"\",\"b\":\"2\"}},\
+         \"time\":\"{time}\"}}\n"
+    );
+    assert_eq!(text(&dir.path().join("2")), expect);
+}
+
+#[test]
+fn long_lines_are_split_between_characters() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut writer = open(&path);
+    let first = "x".repeat(RECORD_BYTES_MAX - 1);
+    // The last character of the first record would begin at its last byte.
+    writer.write(Stream::Stdout, format!("{first}ä").as_bytes(), TIME);
+    writer.write(Stream::Stdout, b" more\n", Timestamp::from_nanos(2_000_000_000));
+    writer.write(Stream::Stdout, b"next\n", Timestamp::from_nanos(2_000_000_000));
+    drop(writer);
+    let lines = read_all(&path);
+    let texts: Vec<&[u8]> = lines.iter().map(|(_, text)| text.as_slice()).collect();
+    assert_eq!(texts, [first.as_bytes(), "ä more\n".as_bytes(), b"next\n"]);
+    // All records of a line have the time of its first.
+    let times = text(&path).matches("00:00:01.5Z").count();
+    assert_eq!(times, 2);
+}
+
+#[test]
+fn begun_characters_are_seen() {
+    for (text, expect) in [
+        (&b""[..], 0),
+        (b"a", 0),
+        ("ä".as_bytes(), 0),
+        (b"a\xc3", 1),
+        (b"\xe2\x80", 2),
+        (b"\xf0\x9f\x98", 3),
+        ("\u{1f600}".as_bytes(), 0),
+        (b"\x80\x80\x80\x80", 0),
+        (b"\xff", 0),
+    ] {
+        assert_eq!(begun_character(text), expect, "{text:?}");
+    }
+}
+
+#[test]
+fn rotates_and_keeps_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    std::fs::write(suffixed(&path, "new"), "").unwrap();
+    let mut writer = Writer::open(&path, &options(1000, 3), &BTreeMap::new()).unwrap();
+    for number in 0..100 {
+        writer.write(Stream::Stdout, format!("line {number}\n").as_bytes(), TIME);
+    }
+    drop(writer);
+    let mut names: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["log", "log.1", "log.2"]);
+    for number in 1..3 {
+        let size = std::fs::metadata(numbered(&path, number)).unwrap().len();
+        assert!((1000..1200).contains(&size), "{size}");
+    }
+    let lines = read_all(&path);
+    let expect = 100 - lines.len()..100;
+    assert!(lines.len() > 26, "{}", lines.len());
+    for ((_, text), number) in lines.iter().zip(expect) {
+        assert_eq!(text, format!("line {number}\n").as_bytes());
+    }
+}
+
+#[test]
+fn one_file_starts_over_and_an_emptied_one_counts_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut writer = Writer::open(&path, &options(300, 1), &BTreeMap::new()).unwrap();
+    for number in 0..20 {
+        writer.write(Stream::Stdout, format!("{number}\n").as_bytes(), TIME);
+    }
+    writer.flush();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert!(text(&path).len() < 400);
+    let inode = |path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+    let before = inode(&path);
+    File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+    for _ in 0..3 {
+        writer.write(Stream::Stdout, b"a\n", TIME);
+        writer.flush();
+    }
+    assert_eq!(inode(&path), before);
+}
+
+#[test]
+fn a_torn_record_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut writer = open(&path);
+    writer.write(Stream::Stdout, b"one\ntwo\n", TIME);
+    drop(writer);
+    let whole = std::fs::read(&path).unwrap();
+    for cut in whole.len() / 2 + 1..whole.len() {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let mut writer = open(&path);
+        writer.write(Stream::Stderr, b"three\n", TIME);
+        drop(writer);
+        let lines = read_all(&path);
+        // Only the newline was missing: the record is whole.
+        let two = cut == whole.len() - 1;
+        assert_eq!(lines.len(), if two { 3 } else { 2 }, "{cut}");
+        assert_eq!(lines.last(), Some(&(Stream::Stderr, b"three\n".to_vec())));
+    }
+}
+
+/// A small disk.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn new() -> Self {
+        use sys::rustix::mount::{MountFlags, mount};
+        let dir = tempfile::tempdir().unwrap();
+        mount("logs-test", dir.path(), "tmpfs", MountFlags::empty(), c"size=128k").unwrap();
+        Self(dir)
+    }
+
+    /// Leaves no free byte.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.path().join("filler");
+        let mut file = File::create(&path).unwrap();
+        while file.write(&[0; 4096]).is_ok_and(|count| count > 0) {}
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        use sys::rustix::mount::{UnmountFlags, unmount};
+        unmount(self.0.path(), UnmountFlags::DETACH).unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_drops_counts_and_says() {
+    let disk = Disk::new();
+    let path = disk.0.path().join("log");
+    let mut writer = open(&path);
+    writer.write(Stream::Stdout, b"before\n", TIME);
+    writer.flush();
+    let filler = disk.fill();
+    // The file's last page has room: a record of these is begun and not ended.
+    for number in 0..200 {
+        writer.write(Stream::Stdout, format!("during {number}\n").as_bytes(), TIME);
+        assert_eq!(writer.flush(), Flushed::Done);
+    }
+    let dropped = writer.dropped();
+    assert!((1..200).contains(&dropped), "{dropped}");
+    assert_eq!(writer.take_error().unwrap().kind(), io::ErrorKind::StorageFull);
+    assert!(!text(&path).ends_with('\n'));
+    std::fs::remove_file(filler).unwrap();
+    writer.write(Stream::Stdout, b"after\n", TIME);
+    writer.flush();
+    assert_eq!(writer.dropped(), dropped);
+    let lines = read_all(&path);
+    assert_eq!(lines.len() as u64, 1 + 200 - dropped + 1 + 1);
+    let (notice, after) = (&lines[lines.len() - 2], &lines[lines.len() - 1]);
+    let notice = String::from_utf8(notice.1.clone()).unwrap();
+    assert!(notice.contains(&format!("wharf: {dropped} log records were lost")), "{notice}");
+    assert_eq!(after.1, b"after\n");
+    assert_eq!(text(&path).lines().count(), lines.len());
+}
+
+#[test]
+fn a_full_disk_blocks_when_asked_to() {
+    let disk = Disk::new();
+    let path = disk.0.path().join("log");
+    let options = JsonFileOptions { mode: Mode::Blocking, ..JsonFileOptions::default() };
+    let mut writer = Writer::open(&path, &options, &BTreeMap::new()).unwrap();
+    let filler = disk.fill();
+    let mut count = 0;
+    loop {
+        writer.write(Stream::Stdout, format!("{count}\n").as_bytes(), TIME);
+        count += 1;
+        if writer.flush() == Flushed::Blocked {
+            break;
+        }
+    }
+    assert_eq!(writer.flush(), Flushed::Blocked);
+    std::fs::remove_file(filler).unwrap();
+    assert_eq!(writer.flush(), Flushed::Done);
+    assert_eq!((writer.dropped(), read_all(&path).len()), (0, count));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_bytes_come_back(
+        pieces in proptest::collection::vec(
+            (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..300), 0usize..20_000),
+            0..12,
+        ),
+        file_bytes_max in 1u64..100_000,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut writer =
+            Writer::open(&path, &options(file_bytes_max, 100_000), &BTreeMap::new()).unwrap();
+        let mut expect = [Vec::new(), Vec::new()];
+        for (stderr, bytes, padding) in pieces {
+            let stream = if stderr { Stream::Stderr } else { Stream::Stdout };
+            let bytes = [bytes, vec![b'.'; padding]].concat();
+            writer.write(stream, &bytes, TIME);
+            expect[stream as usize].extend(bytes);
+        }
+        Stream::ALL.iter().for_each(|stream| writer.end(*stream, TIME));
+        drop(writer);
+        let mut found = [Vec::new(), Vec::new()];
+        for (stream, text) in read_all(&path) {
+            prop_assert!(text.len() <= 3 * RECORD_BYTES_MAX && !text.is_empty());
+            found[stream as usize].extend(text);
+        }
+        prop_assert_eq!(found, expect.map(|bytes| replaced(&bytes)));
+    }
+}
