@@ -144,6 +144,13 @@ pub fn create_mount(context: BorrowedFd<'_>, attributes: u64) -> io::Result<Owne
     Ok(rustix::mount::fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
+/// `mount(2)`, for file systems that older kernels do not take by the new interface.
+pub fn mount_legacy(fstype: &str, target: &Path, options: &str) -> io::Result<()> {
+    let options = std::ffi::CString::new(options)?;
+    let flags = rustix::mount::MountFlags::empty();
+    Ok(rustix::mount::mount(fstype, target, fstype, flags, Some(options.as_c_str()))?)
+}
+
 /// `pivot_root(".", ".")` and, by the caller later, [`detach`] of `.`: the new root is the current
 /// directory, the old root is stacked on it.
 pub fn pivot_here() -> io::Result<()> {

@@ -1,0 +1,310 @@
+//! The outer archive, member by member, to memory and to layers.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
+
+use oci::{Digest, HashingReader, ImageConfig};
+
+use super::{Assembled, LoadProgress};
+use crate::decompress::{self, Decompressor};
+use crate::error::StoreError;
+use crate::layer::{Lease, PendingLayer};
+use crate::store::Store;
+use crate::tar::{self, Entry, EntryKind, Limits, Reader};
+
+/// Members of the outer archive: images have a few hundred layers at most, three members each.
+const MEMBERS_MAX: u64 = 100_000;
+
+/// Largest document that is kept; manifests and configurations are limited to the same.
+const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
+
+/// All documents together.
+const DOCUMENTS_BYTES_MAX: u64 = 256 << 20;
+
+/// Directories above a layer in the formats in use: `blobs/sha256/HEX`.
+const LAYER_DEPTH_MAX: usize = 3;
+
+/// Members that look like layers and cannot be unpacked, before this is no image archive.
+const BAD_LAYERS_MAX: usize = 64;
+
+/// Links to links.
+const LINKS_MAX: usize = 8;
+
+/// Bytes between two calls of the progress function.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
+/// What the outer archive held.
+pub(super) struct Intake<'a> {
+    store: &'a Store,
+    members: HashMap<Vec<u8>, Member>,
+    /// Layers that were in the store already, kept there meanwhile.
+    known: Vec<Lease<'a>>,
+}
+
+enum Member {
+    Document(Vec<u8>),
+    /// Unpacked; the digest of the bytes as they came.
+    Layer {
+        pending: Option<PendingLayer>,
+        diff_id: Digest,
+        blob: Digest,
+    },
+    /// In the store already.
+    KnownLayer(Digest),
+    BadLayer(Option<StoreError>),
+    Link(Vec<u8>),
+    TooLarge,
+}
+
+/// Reads the whole archive.
+pub(super) fn read<'a>(
+    store: &'a Store,
+    input: &mut dyn Read,
+    progress: &mut dyn FnMut(&LoadProgress<'_>),
+) -> Result<Intake<'a>, StoreError> {
+    let bad = |error| StoreError::bad_image_of("read the image archive", error);
+    let input = Decompressor::new(input, u64::MAX)
+        .map_err(|cause| StoreError::bad_image_of("read the image archive", cause))?;
+    let limits = Limits { entries_max: MEMBERS_MAX, ..Limits::default() };
+    let mut archive = Reader::new(input, limits);
+    let mut intake = Intake { store, members: HashMap::new(), known: Vec::new() };
+    let (mut documents_bytes, mut bad_layers) = (0, 0);
+    while let Some(entry) = archive.next_entry().map_err(bad)? {
+        let Some(path) = normal(&entry.path) else {
+            return Err(StoreError::bad_image("invalid archive: a path leaves it"));
+        };
+        let member = match member(&mut intake, &entry, &path, &mut archive, progress)? {
+            Some(member) => member,
+            None => continue,
+        };
+        match &member {
+            Member::Document(bytes) => documents_bytes += bytes.len() as u64,
+            Member::BadLayer(_) => bad_layers += 1,
+            _ => {}
+        }
+        if documents_bytes > DOCUMENTS_BYTES_MAX || bad_layers > BAD_LAYERS_MAX {
+            return Err(StoreError::bad_image("invalid archive: this is no archive of images"));
+        }
+        intake.members.insert(path, member);
+    }
+    Ok(intake)
+}
+
+/// What becomes of one member; `None` for what means nothing.
+fn member<R: Read>(
+    intake: &mut Intake<'_>,
+    entry: &Entry,
+    path: &[u8],
+    archive: &mut Reader<R>,
+    progress: &mut dyn FnMut(&LoadProgress<'_>),
+) -> Result<Option<Member>, StoreError> {
+    let size = match &entry.kind {
+        EntryKind::File { size, segments: None } => *size,
+        // Old versions of Docker wrote shared layers as links.
+        EntryKind::Symlink(target) => {
+            let directory = path.rsplitn(2, |byte| *byte == b'/').nth(1).unwrap_or_default();
+            let target = normal(&[directory, b"/", target].concat());
+            return Ok(target.map(Member::Link));
+        }
+        EntryKind::HardLink(target) => return Ok(normal(target).map(Member::Link)),
+        _ => return Ok(None),
+    };
+    let known = blob_name(path).filter(|digest| intake.store.has_layer(digest));
+    if let Some(diff_id) = known
+        && let Ok(lease) = intake.store.lease_layers(std::slice::from_ref(&diff_id))
+    {
+        intake.known.push(lease);
+        return Ok(Some(Member::KnownLayer(diff_id)));
+    }
+    let failed = |cause| StoreError::bad_image_of("read the image archive", cause);
+    let mut start = Vec::new();
+    let mut content = archive.content();
+    content.by_ref().take(tar::BLOCK_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
+    let depth = path.split(|byte| *byte == b'/').count();
+    if depth <= LAYER_DEPTH_MAX && may_be_layer(&start) {
+        let input = io::Cursor::new(start).chain(content);
+        return layer(intake.store, path, size, input, progress).map(Some);
+    }
+    if size > DOCUMENT_BYTES_MAX {
+        return Ok(Some(Member::TooLarge));
+    }
+    content.read_to_end(&mut start).map_err(failed)?;
+    Ok(Some(Member::Document(start)))
+}
+
+fn layer(
+    store: &Store,
+    path: &[u8],
+    total: u64,
+    input: impl Read,
+    progress: &mut dyn FnMut(&LoadProgress<'_>),
+) -> Result<Member, StoreError> {
+    let id = short_name(path);
+    let told = Told { input, progress, id: &id, current: 0, next: 0, total };
+    let mut input = HashingReader::new(told);
+    match store.unpack_layer(&mut input) {
+        Ok(pending) => {
+            let (_, blob, _) = input.finish();
+            let diff_id = pending.diff_id().clone();
+            Ok(Member::Layer { pending: Some(pending), diff_id, blob })
+        }
+        // It may be no layer at all: told when a manifest asks for it.
+        Err(error) if error.kind() == stdx::Kind::Invalid => Ok(Member::BadLayer(Some(error))),
+        Err(error) => Err(error),
+    }
+}
+
+impl<'a> Intake<'a> {
+    /// A member, through links.
+    fn member(&self, path: &[u8]) -> Option<(&[u8], &Member)> {
+        let mut path = normal(path)?;
+        for _ in 0..LINKS_MAX {
+            match self.members.get_key_value(&path)? {
+                (_, Member::Link(target)) => path = target.clone(),
+                (path, member) => return Some((path, member)),
+            }
+        }
+        None
+    }
+
+    /// A small file's bytes.
+    pub(super) fn document(&self, path: &[u8]) -> Option<&[u8]> {
+        match self.member(path)?.1 {
+            Member::Document(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether there is such a member, of any sort.
+    pub(super) fn has(&self, path: &[u8]) -> bool {
+        self.member(path).is_some()
+    }
+
+    /// Whether a member's bytes have this digest. A layer that was in the store already is taken
+    /// by its diff id, which is its digest.
+    pub(super) fn has_digest(&self, path: &[u8], digest: &Digest) -> bool {
+        match self.member(path).map(|(_, member)| member) {
+            Some(Member::Document(bytes)) => digest.verify(bytes).is_ok(),
+            Some(Member::Layer { blob, .. }) => blob == digest,
+            Some(Member::KnownLayer(diff_id)) => diff_id == digest,
+            Some(Member::BadLayer(_)) => true,
+            Some(Member::Link(_) | Member::TooLarge) | None => false,
+        }
+    }
+
+    /// Makes the layers that are wanted visible, and throws the others away.
+    pub(super) fn commit_layers<'b>(
+        &mut self,
+        wanted: impl Iterator<Item = &'b Vec<u8>>,
+    ) -> Result<Lease<'a>, StoreError> {
+        let paths: BTreeSet<Vec<u8>> =
+            wanted.filter_map(|path| Some(self.member(path)?.0.to_vec())).collect();
+        let mut pending = Vec::new();
+        for path in paths {
+            match self.members.get_mut(&path) {
+                Some(Member::Layer { pending: layer, .. }) => pending.extend(layer.take()),
+                Some(Member::BadLayer(error)) => {
+                    let gone = || StoreError::bad_image("invalid archive: bad layer");
+                    return Err(error.take().unwrap_or_else(gone));
+                }
+                _ => {}
+            }
+        }
+        let mut lease = self.store.commit_layers(pending)?;
+        self.known.drain(..).for_each(|known| lease.absorb(known));
+        for member in self.members.values_mut() {
+            if let Member::Layer { pending, .. } = member {
+                *pending = None;
+            }
+        }
+        Ok(lease)
+    }
+
+    /// The layers must be those that the configuration names, in its order.
+    pub(super) fn verify_layers(&self, image: &Assembled) -> Result<(), StoreError> {
+        let config = ImageConfig::parse(&image.config)
+            .map_err(|error| StoreError::bad_image_of("invalid image configuration", error))?;
+        for (at, (path, expected)) in image.layers.iter().zip(&config.rootfs.diff_ids).enumerate() {
+            let found = match self.member(path).map(|(_, member)| member) {
+                Some(Member::Layer { diff_id, .. } | Member::KnownLayer(diff_id)) => diff_id,
+                // Its own error says more, when it is asked for.
+                Some(Member::BadLayer(_)) => continue,
+                _ => return Err(no_such_file(path)),
+            };
+            if found != expected {
+                return Err(StoreError::bad_image(format!(
+                    "invalid diffID for layer {at}: expected \"{expected}\", got \"{found}\""
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What Docker says when the archive lacks a file.
+pub(super) fn no_such_file(path: &[u8]) -> StoreError {
+    let path = crate::unpack::printable(path);
+    StoreError::bad_image(format!("open {path}: no such file or directory"))
+}
+
+/// A path inside the archive without `.` and `..`; `None` when it climbs out.
+fn normal(path: &[u8]) -> Option<Vec<u8>> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join(&b'/'))
+}
+
+/// The digest that the path `blobs/sha256/HEX` promises.
+fn blob_name(path: &[u8]) -> Option<Digest> {
+    let hex = path.strip_prefix(b"blobs/sha256/")?;
+    Digest::from_sha256_hex(std::str::from_utf8(hex).ok()?).ok()
+}
+
+/// Whether a member that begins so can be a layer.
+fn may_be_layer(start: &[u8]) -> bool {
+    match decompress::recognize(start) {
+        Ok(decompress::Compression::Plain) => tar::may_begin(start),
+        Ok(_) => true,
+        Err(_) => false,
+    }
+}
+
+/// Twelve letters by which people know the layer.
+fn short_name(path: &[u8]) -> String {
+    let text = String::from_utf8_lossy(path);
+    let mut parts = text.split('/');
+    let part = match parts.next_back() {
+        Some("layer.tar") | None => parts.next_back().unwrap_or(&text),
+        Some(name) => name,
+    };
+    part.chars().take(12).collect()
+}
+
+/// Tells how far a stream was read.
+struct Told<'a, R> {
+    input: R,
+    progress: &'a mut dyn FnMut(&LoadProgress<'_>),
+    id: &'a str,
+    current: u64,
+    next: u64,
+    total: u64,
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.input.read(buffer)?;
+        self.current += got as u64;
+        if self.current >= self.next || got == 0 {
+            self.next = self.current + PROGRESS_BYTES;
+            let (id, current, total) = (self.id, self.current, self.total);
+            (self.progress)(&LoadProgress { id, current, total });
+        }
+        Ok(got)
+    }
+}

@@ -1,0 +1,103 @@
+//! The JSON records on disk.
+
+use std::collections::BTreeMap;
+
+use oci::Digest;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::unpack::LayerFacts;
+
+/// The format of all records.
+pub(crate) const FORMAT: u32 = 1;
+
+/// Largest record: a layer's can name 4096 devices, the names can be some ten thousand.
+pub(crate) const RECORD_BYTES_MAX: u64 = 64 << 20;
+
+/// What is known of a layer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LayerRecord {
+    pub(crate) format: u32,
+    /// When it was unpacked.
+    #[serde(with = "rfc3339")]
+    pub created: jiff::Timestamp,
+    /// What was seen then.
+    #[serde(flatten)]
+    pub facts: LayerFacts,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ImageRecord {
+    pub format: u32,
+    pub id: Digest,
+    pub layers: Vec<Digest>,
+    pub parent: Option<Digest>,
+    pub manifest: Option<Digest>,
+    #[serde(with = "rfc3339_or_null")]
+    pub last_tagged: Option<jiff::Timestamp>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct TagsRecord {
+    pub format: u32,
+    pub tags: BTreeMap<String, Digest>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RootfsRecord {
+    pub format: u32,
+    pub image: Digest,
+    pub layers: Vec<Digest>,
+}
+
+/// Reads a record of the format that this program knows.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let Format { format } = serde_json::from_slice(bytes).ok()?;
+    if format == FORMAT { serde_json::from_slice(bytes).ok() } else { None }
+}
+
+/// Writes a record.
+pub(crate) fn print(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).expect("records have only text keys and no failing parts")
+}
+
+mod rfc3339 {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &jiff::Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(time)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<jiff::Timestamp, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod rfc3339_or_null {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<jiff::Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.to_string()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<jiff::Timestamp>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}

@@ -1,0 +1,304 @@
+//! The store as a whole: opening it, what it knows, what nobody needs any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use oci::{Digest, ImageConfig, Reference};
+use stdx::fs::{Durability, PathError};
+use sys::rustix;
+
+use crate::disk::{self, Layout, TRASH, VERSION};
+use crate::error::StoreError;
+use crate::failpoint;
+use crate::record::{
+    self, FORMAT, ImageRecord, LayerRecord, RECORD_BYTES_MAX, RootfsRecord, TagsRecord,
+};
+use crate::unpack::Unpacker;
+
+/// Images, layers and root file systems in one directory. Shared by reference between threads.
+pub struct Store {
+    pub(crate) layout: Layout,
+    pub(crate) unpacker: Unpacker,
+    /// What is on disk. Held for moments only.
+    state: Mutex<State>,
+    /// Held by whoever changes records on disk; always taken before `state`.
+    writing: Mutex<()>,
+    /// The lock on the directory, kept as long as the store is open.
+    _lock: File,
+}
+
+/// What is on disk, in memory.
+#[derive(Clone, Default)]
+pub(crate) struct State {
+    pub layers: BTreeMap<Digest, LayerState>,
+    pub images: BTreeMap<Digest, ImageState>,
+    pub tags: BTreeMap<Reference, Digest>,
+    /// By container id; `None` where the record cannot be read.
+    pub rootfs: BTreeMap<String, Option<RootfsRecord>>,
+    /// A record could not be read: nothing is forgotten, something may still need it.
+    pub is_damaged: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct LayerState {
+    /// Its directory's name in `layers/`.
+    pub name: String,
+    pub record: Arc<LayerRecord>,
+    pub leases: usize,
+}
+
+#[derive(Clone)]
+pub(crate) struct ImageState {
+    pub record: ImageRecord,
+    pub config: Arc<ImageConfig>,
+}
+
+impl Store {
+    /// Opens the store in `root`, making it if there is none. Needs root's privileges. What an
+    /// earlier process left half made becomes trash; call [`Store::sweep`] afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another process has it open, [`StoreError::Version`] when
+    /// another version wrote it, [`StoreError::Disk`].
+    pub fn open(root: &Path, unpacker: Unpacker) -> Result<Store, StoreError> {
+        let layout = Layout { root: root.to_owned() };
+        stdx::fs::create_dir_all(root, 0o700).map_err(StoreError::Disk)?;
+        let lock = lock(root)?;
+        verify_version(root)?;
+        layout.prepare()?;
+        layout.discard_unfinished()?;
+        let state = read_state(&layout)?;
+        let store = Store {
+            layout,
+            unpacker,
+            state: Mutex::new(state),
+            writing: Mutex::new(()),
+            _lock: lock,
+        };
+        store.forget_unused()?;
+        Ok(store)
+    }
+
+    /// Deletes trash. Slow; call it in the background, from one thread at a time.
+    ///
+    /// # Errors
+    /// The first failure, after everything was tried.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        let mut result = Ok(());
+        for (name, path) in disk::list(&self.layout.tmp())? {
+            if !name.starts_with(TRASH) {
+                continue;
+            }
+            let removed = match path.is_dir() && !path.is_symlink() {
+                true => stdx::fs::remove_tree(&path).map_err(StoreError::Disk),
+                false => disk::remove_file(&path),
+            };
+            result = result.and(removed);
+        }
+        result
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held with the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Must be held by whoever changes records on disk.
+    pub(crate) fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes layers and blobs that nothing stands on out of view.
+    pub(crate) fn forget_unused(&self) -> Result<(), StoreError> {
+        let _writing = self.writing();
+        self.forget_unused_locked()
+    }
+
+    /// See [`Store::forget_unused`]; for those who hold `writing`.
+    pub(crate) fn forget_unused_locked(&self) -> Result<(), StoreError> {
+        let (layers, blobs) = {
+            let mut state = self.state();
+            if state.is_damaged {
+                return Ok(());
+            }
+            (state.take_unused_layers(), state.used_blobs())
+        };
+        for name in layers {
+            self.layout.trash(&self.layout.layers().join(name))?;
+            failpoint::hit("store.remove.layer");
+        }
+        for (name, path) in disk::list(&self.layout.blobs())? {
+            if !blobs.contains(name.as_str()) {
+                disk::remove_file(&path)?;
+                failpoint::hit("store.remove.blob");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Removes the layers that no image, root file system or lease needs; gives their names.
+    fn take_unused_layers(&mut self) -> Vec<String> {
+        let images = self.images.values().flat_map(|image| &image.record.layers);
+        let rootfs = self.rootfs.values().flatten().flat_map(|rootfs| &rootfs.layers);
+        let used: BTreeSet<Digest> = images.chain(rootfs).cloned().collect();
+        let is_unused =
+            |diff_id: &Digest, layer: &LayerState| layer.leases == 0 && !used.contains(diff_id);
+        let unused = self.layers.iter().filter(|(diff_id, layer)| is_unused(diff_id, layer));
+        let names = unused.map(|(_, layer)| layer.name.clone()).collect();
+        self.layers.retain(|diff_id, layer| !is_unused(diff_id, layer));
+        names
+    }
+
+    /// File names of the blobs that images need.
+    fn used_blobs(&self) -> BTreeSet<String> {
+        let records = self.images.values().map(|image| &image.record);
+        let digests = records.flat_map(|record| [Some(&record.id), record.manifest.as_ref()]);
+        digests.flatten().map(|digest| digest.hex().to_owned()).collect()
+    }
+
+    /// The sizes of these layers together, as Docker counts: a layer that occurs twice, twice.
+    pub(crate) fn size_of(&self, layers: &[Digest]) -> u64 {
+        let known = layers.iter().filter_map(|diff_id| self.layers.get(diff_id));
+        known.map(|layer| layer.record.facts.size).sum()
+    }
+}
+
+fn lock(root: &Path) -> Result<File, StoreError> {
+    let path = root.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(PathError::of("open", &path))
+        .map_err(StoreError::Disk)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked { root: root.to_owned() }),
+        Err(cause) => Err(StoreError::Disk(PathError::of("lock", &path)(cause.into()))),
+    }
+}
+
+fn verify_version(root: &Path) -> Result<(), StoreError> {
+    let path = root.join("version");
+    match stdx::fs::read(&path, 100) {
+        Ok(bytes) if bytes == VERSION.as_bytes() => Ok(()),
+        Ok(bytes) => {
+            let found = String::from_utf8_lossy(&bytes).trim().to_owned();
+            Err(StoreError::Version { root: root.to_owned(), found })
+        }
+        Err(error) if error.is_not_found() => {
+            stdx::fs::replace(&path, VERSION.as_bytes(), 0o600, Durability::PowerCut)
+                .map_err(StoreError::Disk)
+        }
+        Err(error) => Err(StoreError::Disk(error)),
+    }
+}
+
+fn read_state(layout: &Layout) -> Result<State, StoreError> {
+    let mut state = State::default();
+    read_layers(layout, &mut state)?;
+    read_images(layout, &mut state)?;
+    read_tags(layout, &mut state)?;
+    for (container, path) in disk::list(&layout.all_rootfs())? {
+        let record = read_record(&path.join("rootfs.json"));
+        if record.is_none() {
+            tracing::warn!(container, "root file system without a readable record");
+            state.is_damaged = true;
+        }
+        state.rootfs.insert(container, record);
+    }
+    Ok(state)
+}
+
+fn read_layers(layout: &Layout, state: &mut State) -> Result<(), StoreError> {
+    for (name, path) in disk::list(&layout.layers())? {
+        if name == "empty" {
+            continue;
+        }
+        let record: Option<LayerRecord> = read_record(&path.join("layer.json"));
+        let known = record.and_then(|r| Some((Digest::parse(&r.facts.diff_id).ok()?, r)));
+        match known {
+            Some((diff_id, record)) => {
+                let layer = LayerState { name, record: Arc::new(record), leases: 0 };
+                state.layers.insert(diff_id, layer);
+            }
+            None => {
+                // Record and files are durable together: this is a broken disk. The image can be
+                // loaded again once the directory is out of the way.
+                tracing::error!(layer = name, "layer without a readable record is removed");
+                layout.trash(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_images(layout: &Layout, state: &mut State) -> Result<(), StoreError> {
+    for (name, path) in disk::list(&layout.images())? {
+        let id = name.strip_suffix(".json").and_then(|hex| Digest::from_sha256_hex(hex).ok());
+        let image = id.as_ref().and_then(|id| read_image(layout, id, &path));
+        match (id, image) {
+            (Some(id), Some(image)) => drop(state.images.insert(id, image)),
+            _ => {
+                tracing::error!(image = name, "image without a sound configuration is left out");
+                state.is_damaged = true;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_image(layout: &Layout, id: &Digest, path: &Path) -> Option<ImageState> {
+    let bytes =
+        stdx::fs::read(&layout.blob(id), oci::image_config::CONFIG_BYTES_MAX as u64).ok()?;
+    id.verify(&bytes).ok()?;
+    let config = ImageConfig::parse(&bytes).ok()?;
+    let record = read_record(path).filter(|record: &ImageRecord| record.id == *id);
+    let record = record.unwrap_or_else(|| {
+        tracing::warn!(image = %id, "image record made anew from the configuration");
+        new_image_record(id, &config)
+    });
+    Some(ImageState { record, config: Arc::new(config) })
+}
+
+/// The record of an image of which only the configuration is known.
+pub(crate) fn new_image_record(id: &Digest, config: &ImageConfig) -> ImageRecord {
+    ImageRecord {
+        format: FORMAT,
+        id: id.clone(),
+        layers: config.rootfs.diff_ids.clone(),
+        parent: None,
+        manifest: None,
+        last_tagged: None,
+    }
+}
+
+fn read_tags(layout: &Layout, state: &mut State) -> Result<(), StoreError> {
+    let path = layout.tags();
+    let record: TagsRecord = match stdx::fs::read(&path, RECORD_BYTES_MAX) {
+        Ok(bytes) => record::parse(&bytes).unwrap_or_else(|| {
+            tracing::error!("names of images cannot be read; the images are there by id");
+            TagsRecord::default()
+        }),
+        Err(error) if error.is_not_found() => TagsRecord::default(),
+        Err(error) => return Err(StoreError::Disk(error)),
+    };
+    for (name, id) in record.tags {
+        match Reference::parse(&name) {
+            Ok(reference) if state.images.contains_key(&id) => {
+                state.tags.insert(reference, id);
+            }
+            _ => tracing::warn!(name, image = %id, "name without an image is dropped"),
+        }
+    }
+    Ok(())
+}
+
+fn read_record<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Option<T> {
+    record::parse(&stdx::fs::read(path, RECORD_BYTES_MAX).ok()?)
+}
