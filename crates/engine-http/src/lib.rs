@@ -16,4 +16,3 @@ pub mod routes;
 mod server;
 
 pub use server::serve;
-

@@ -47,7 +47,9 @@ impl Reply {
     pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Reply {
         let mut bytes = match serde_json::to_vec(value) {
             Ok(bytes) => bytes,
-            Err(error) => return Reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => {
+                return Reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+            }
         };
         bytes.push(b'\n');
         Reply::bytes(status, JSON, bytes)
@@ -137,8 +139,8 @@ pub(crate) fn finish(reply: Reply) -> Response {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
-    let version = HeaderValue::from_str(&ApiVersion::MAX.to_string())
-        .expect("a version is digits and a dot");
+    let version =
+        HeaderValue::from_str(&ApiVersion::MAX.to_string()).expect("a version is digits and a dot");
     let headers = response.headers_mut();
     headers.insert("api-version", version);
     headers.insert("docker-experimental", HeaderValue::from_static("false"));

@@ -9,7 +9,8 @@ use crate::call::Call;
 use crate::reply::Reply;
 
 fn not_yet(what: &str) -> Outcome {
-    Err(EngineError::unsupported(format!("{what} is not supported by this version of Wharf")).into())
+    Err(EngineError::unsupported(format!("{what} is not supported by this version of Wharf"))
+        .into())
 }
 
 macro_rules! not_yet {

@@ -3,9 +3,7 @@
 use bytes::Bytes;
 use docker_api::query::{self, Grace};
 use docker_api::{WaitError, WaitResponse, messages};
-use engine::{
-    AttachWish, ConsoleSize, CreateSpec, ListSpec, RemoveSpec, StopSpec, WaitCondition,
-};
+use engine::{AttachWish, ConsoleSize, CreateSpec, ListSpec, RemoveSpec, StopSpec, WaitCondition};
 use futures_util::stream;
 use hyper::StatusCode;
 

@@ -57,11 +57,7 @@ pub(super) async fn load(call: Call) -> Outcome {
             .iter()
             .flat_map(|image| match image.names.is_empty() {
                 true => vec![format!("Loaded image ID: {}\n", image.id)],
-                false => image
-                    .names
-                    .iter()
-                    .map(|name| format!("Loaded image: {name}\n"))
-                    .collect(),
+                false => image.names.iter().map(|name| format!("Loaded image: {name}\n")).collect(),
             })
             .map(|text| line(&JsonMessage::of_stream(text)))
             .collect(),

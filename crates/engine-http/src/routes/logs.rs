@@ -27,10 +27,7 @@ pub(super) async fn logs(call: Call) -> Outcome {
         details: call.flag("details"),
     };
     if !(wish.stdout || wish.stderr) {
-        return Err(bad_value(format!(
-            "Bad parameters: {}",
-            docker_api::messages::NO_STREAM
-        )));
+        return Err(bad_value(format!("Bad parameters: {}", docker_api::messages::NO_STREAM)));
     }
     let lines = call.engine.logs(call.caller, call.target(), wish).await?;
     let raw = lines.is_tty();

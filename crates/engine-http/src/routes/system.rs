@@ -16,9 +16,8 @@ pub(super) async fn ping(call: Call) -> Outcome {
         _ => Reply::text(StatusCode::OK, "OK"),
     };
     let no_cache = HeaderValue::from_static("no-cache, no-store, must-revalidate");
-    let mut reply = reply
-        .with(CACHE_CONTROL, no_cache)
-        .with(PRAGMA, HeaderValue::from_static("no-cache"));
+    let mut reply =
+        reply.with(CACHE_CONTROL, no_cache).with(PRAGMA, HeaderValue::from_static("no-cache"));
     let headers = reply.response_mut().headers_mut();
     headers.insert("builder-version", HeaderValue::from_static("1"));
     headers.insert("swarm", HeaderValue::from_static("inactive"));

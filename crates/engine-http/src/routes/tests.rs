@@ -4,9 +4,9 @@ use super::*;
 
 fn check(method: &Method, path: &str, expect: Option<(&str, &str)>) {
     let found = find(method, path);
-    let got = found.as_ref().map(|(route, values)| {
-        (route.pattern, values.first().map_or("", String::as_str))
-    });
+    let got = found
+        .as_ref()
+        .map(|(route, values)| (route.pattern, values.first().map_or("", String::as_str)));
     assert_eq!(got, expect, "{method} {path}");
 }
 
@@ -28,7 +28,8 @@ fn names_may_have_slashes() {
 
 #[test]
 fn every_documented_operation_has_a_row() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/docker-engine-api-v1.51.yaml");
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/docker-engine-api-v1.51.yaml");
     let document = std::fs::read_to_string(path)
         .expect("the Engine API's description lies in `shared/data` beside the checkout");
     let mut missing = BTreeSet::new();
