@@ -10,7 +10,7 @@ use super::*;
 
 fn golden(name: &str) -> Value {
     let directory: PathBuf =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/dockerd-28/json");
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance/reference/dockerd-28");
     let path = directory.join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|cause| {
         panic!("the golden answer `{}` cannot be read: {cause}", path.display())

@@ -1,24 +1,57 @@
 //! Docker's default profile: not part of the project, but what ours is measured by.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+
+use serde_json::{Value, json};
 
 use seccomp::{Arch, CapSet, DockerProfile, Host, KernelVersion, LinuxSeccomp};
 
 pub const KERNEL: KernelVersion = KernelVersion { major: 6, minor: 1 };
 
-/// The file named by `WHARF_DOCKER_SECCOMP`, else the one beside the checkout.
+/// The profile, put together again from the table of its facts.
 pub fn text() -> Vec<u8> {
-    let beside =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/docker-seccomp-default.json");
-    let named = std::env::var_os("WHARF_DOCKER_SECCOMP").map(PathBuf::from);
-    let path = named.unwrap_or_else(|| PathBuf::from(beside));
-    std::fs::read(&path).unwrap_or_else(|error| {
-        panic!(
-            "read {}: {error}: set WHARF_DOCKER_SECCOMP to a copy of Docker's default profile",
-            path.display()
-        )
-    })
+    let table = include_str!("../../../../conformance/reference/docker-seccomp.tsv");
+    let (mut arches, mut rules) = (Vec::new(), Vec::new());
+    for row in table.lines().filter(|row| !row.starts_with('#')) {
+        let fields: Vec<&str> = row.split('\t').collect();
+        match fields[..] {
+            ["arch", name, others] => {
+                let others: Vec<&str> = others.split(' ').filter(|o| !o.is_empty()).collect();
+                arches.push(json!({ "architecture": name, "subArchitectures": others }));
+            }
+            [action, errno, includes, excludes, args, names] => {
+                let names: Vec<&str> = names.split(' ').collect();
+                let args: Vec<Value> = args.split("; ").filter(|a| !a.is_empty()).map(argument).collect();
+                let mut rule = json!({ "names": names, "action": action, "args": args,
+                    "includes": condition(includes), "excludes": condition(excludes) });
+                if let Ok(errno) = errno.parse::<u32>() {
+                    rule["errnoRet"] = errno.into();
+                }
+                rules.push(rule);
+            }
+            _ => panic!("a row has other columns: {row}"),
+        }
+    }
+    let profile = json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1,
+        "archMap": arches, "syscalls": rules });
+    serde_json::to_vec(&profile).expect("JSON can be written")
+}
+
+fn argument(text: &str) -> Value {
+    let words: Vec<&str> = text.split(' ').collect();
+    let number = |index: usize| words[index].parse::<u64>().expect("a number");
+    json!({ "index": number(0), "op": words[1], "value": number(2), "valueTwo": number(3) })
+}
+
+fn condition(text: &str) -> Value {
+    let mut condition = json!({});
+    for (key, value) in text.split(' ').filter_map(|part| part.split_once('=')) {
+        condition[key] = match key {
+            "minKernel" => value.into(),
+            _ => value.split(',').collect(),
+        };
+    }
+    condition
 }
 
 pub fn profile() -> DockerProfile {

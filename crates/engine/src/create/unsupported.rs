@@ -1,0 +1,94 @@
+//! What Docker can and this engine cannot yet: refused by name, never ignored.
+
+use docker_api::{ContainerConfig, CreateRequest, HostConfig};
+
+use crate::error::{EngineError, Result};
+
+/// Refuses what is not built.
+pub fn check(request: &CreateRequest) -> Result<()> {
+    let (config, host) = (&request.config, &request.host_config);
+    network(request)?;
+    let some = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    if config.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()) {
+        return refuse("anonymous volumes (-v PATH) are not supported yet: bind a directory");
+    }
+    if some(&host.volumes_from) {
+        return refuse("--volumes-from is not supported yet: this engine has no volumes");
+    }
+    if some(&host.links) {
+        return refuse("--link is not supported: it needs the default bridge network");
+    }
+    if let Some(requests) = host.resources.device_requests.as_ref().filter(|all| !all.is_empty()) {
+        let first = &requests[0];
+        let sets: Vec<String> =
+            first.capabilities.iter().flatten().map(|set| format!("[{}]", set.join(" "))).collect();
+        return refuse(&format!(
+            "could not select device driver {:?} with capabilities: [{}]",
+            first.driver,
+            sets.join(" ")
+        ));
+    }
+    if !matches!(host.runtime.as_str(), "" | "wharf" | "runc" | "io.containerd.runc.v2") {
+        return refuse(&format!(
+            "unknown or invalid runtime name: {}: other runtimes are not supported yet",
+            host.runtime
+        ));
+    }
+    if host.storage_opt.as_ref().is_some_and(|options| !options.is_empty()) {
+        return refuse("--storage-opt is not supported: limit the disk by a quota of its own");
+    }
+    if !matches!(host.isolation.as_str(), "" | "default") {
+        return refuse(&format!("invalid isolation: {}: only default is known", host.isolation));
+    }
+    limits(host)
+}
+
+fn limits(host: &HostConfig) -> Result<()> {
+    let r = &host.resources;
+    if r.cpu_realtime_period != 0 || r.cpu_realtime_runtime != 0 {
+        return refuse("real-time CPU limits are not supported: this engine sets none");
+    }
+    if !r.cgroup_parent.is_empty() {
+        return refuse("--cgroup-parent is not supported: containers have a parent of their own");
+    }
+    Ok(())
+}
+
+/// Networks other than none, the host's, and another container's.
+fn network(request: &CreateRequest) -> Result<()> {
+    let host = &request.host_config;
+    let mode = host.network_mode.as_str();
+    let is_known = matches!(mode, "" | "default" | "none" | "host");
+    if !is_known && !mode.starts_with("container:") {
+        return refuse(&format!(
+            "network {mode}: this engine has no networks yet; use --network none, host or \
+             container:ID"
+        ));
+    }
+    let endpoints = request.networking_config.endpoints_config.iter().flatten();
+    for (name, _) in endpoints {
+        if !matches!(name.as_str(), "default" | "none" | "host") {
+            return refuse(&format!(
+                "network {name}: this engine has no networks yet; use --network none, host or \
+                 container:ID"
+            ));
+        }
+    }
+    let publishes = host.port_bindings.as_ref().is_some_and(|ports| !ports.is_empty());
+    let all = host.publish_all_ports && has_ports(&request.config);
+    if (publishes || all) && mode != "host" {
+        return refuse(
+            "publishing ports is not supported yet; with --network host the container's ports \
+             are the host's",
+        );
+    }
+    Ok(())
+}
+
+fn has_ports(config: &ContainerConfig) -> bool {
+    config.exposed_ports.as_ref().is_some_and(|ports| !ports.is_empty())
+}
+
+fn refuse(text: &str) -> Result<()> {
+    Err(EngineError::unsupported(text))
+}

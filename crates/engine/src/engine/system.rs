@@ -1,0 +1,177 @@
+//! What this engine is and what it has.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cgroup::{Controller, Version as CgroupVersion};
+use docker_api::version::ApiVersion;
+use docker_api::{
+    Commit, Component, Info, PlatformName, PluginsInfo, RuntimeEntry, SwarmInfo, Timestamp, Version,
+};
+
+use crate::container::state::State;
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+
+impl Engine {
+    /// Versions, for `docker version`.
+    pub fn version(&self) -> Version {
+        let names = sys::rustix::system::uname();
+        let kernel = names.release().to_string_lossy().into_owned();
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let (max, min) = (ApiVersion::MAX.to_string(), ApiVersion::MIN.to_string());
+        let details = BTreeMap::from([
+            ("ApiVersion".to_owned(), max.clone()),
+            ("MinAPIVersion".to_owned(), min.clone()),
+            ("Arch".to_owned(), architecture().to_owned()),
+            ("Os".to_owned(), "linux".to_owned()),
+            ("KernelVersion".to_owned(), kernel.clone()),
+            ("Experimental".to_owned(), "false".to_owned()),
+        ]);
+        Version {
+            platform: PlatformName { name: "Wharf".to_owned() },
+            components: Some(vec![Component {
+                name: "Engine".to_owned(),
+                version: version.clone(),
+                details: Some(details),
+            }]),
+            version,
+            api_version: max,
+            min_api_version: min,
+            os: "linux".to_owned(),
+            arch: architecture().to_owned(),
+            kernel_version: kernel,
+            ..Version::default()
+        }
+    }
+
+    /// Counts and abilities, for `docker info`.
+    pub async fn info(&self) -> Result<Info> {
+        let services = self.services.clone();
+        let work = tokio::task::spawn_blocking(move || machine(&services.config.root));
+        let machine =
+            work.await.map_err(|error| EngineError::internal("failed to look around", error))?;
+        let services = &self.services;
+        let states: Vec<State> = {
+            let all = services.registry().all();
+            all.iter().map(|container| container.record().state.state).collect()
+        };
+        let count = |wanted: &dyn Fn(State) -> bool| {
+            i64::try_from(states.iter().filter(|state| wanted(**state)).count()).unwrap_or(0)
+        };
+        let can = |controller| services.hierarchy.supports(controller);
+        let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+        Ok(Info {
+            id: machine.id,
+            containers: count(&|_| true),
+            containers_running: count(&|state| matches!(state, State::Running | State::Restarting)),
+            containers_paused: count(&|state| state == State::Paused),
+            containers_stopped: count(&|state| !state.counts_as_running()),
+            images: i64::try_from(services.store.images().len()).unwrap_or(0),
+            driver: "overlay2".to_owned(),
+            driver_status: Some(vec![
+                ["Supports d_type".to_owned(), "true".to_owned()],
+                ["userxattr".to_owned(), "true".to_owned()],
+            ]),
+            plugins: PluginsInfo {
+                volume: words(&[]),
+                network: words(&["host", "null"]),
+                authorization: None,
+                log: words(&["json-file", "none"]),
+            },
+            memory_limit: can(Controller::Memory),
+            swap_limit: services.hierarchy.swap_accounting(),
+            cpu_cfs_period: can(Controller::Cpu),
+            cpu_cfs_quota: can(Controller::Cpu),
+            cpu_shares: can(Controller::Cpu),
+            cpu_set: can(Controller::Cpuset),
+            pids_limit: can(Controller::Pids),
+            ipv4_forwarding: true,
+            oom_kill_disable: services.hierarchy.version() != CgroupVersion::V2,
+            n_fd: machine.descriptors,
+            n_goroutines: i64::try_from(states.len()).unwrap_or(0) + 1,
+            system_time: Timestamp::now().to_string(),
+            logging_driver: "json-file".to_owned(),
+            cgroup_driver: "cgroupfs".to_owned(),
+            cgroup_version: match services.hierarchy.version() {
+                CgroupVersion::V2 => "2".to_owned(),
+                CgroupVersion::V1 | CgroupVersion::Hybrid => "1".to_owned(),
+            },
+            n_events_listener: i64::try_from(services.events.listeners()).unwrap_or(0),
+            kernel_version: machine.kernel,
+            operating_system: machine.system,
+            os_version: machine.system_version,
+            os_type: "linux".to_owned(),
+            architecture: machine.architecture,
+            index_server_address: "https://index.docker.io/v1/".to_owned(),
+            ncpu: i64::try_from(std::thread::available_parallelism().map_or(1, usize::from))
+                .unwrap_or(1),
+            mem_total: machine.memory_bytes,
+            docker_root_dir: services.config.root.to_string_lossy().into_owned(),
+            name: machine.name,
+            labels: words(&[]),
+            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            runtimes: Some(BTreeMap::from([(
+                "wharf".to_owned(),
+                RuntimeEntry { path: "wharf".to_owned(), ..RuntimeEntry::default() },
+            )])),
+            default_runtime: "wharf".to_owned(),
+            swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
+            live_restore_enabled: true,
+            init_binary: "docker-init".to_owned(),
+            containerd_commit: Commit::default(),
+            security_options: words(&["name=seccomp,profile=builtin", "name=userns"]),
+            cdi_spec_dirs: words(&[]),
+            ..Info::default()
+        })
+    }
+}
+
+/// As Go calls it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// What the host says of itself.
+struct Machine {
+    id: String,
+    name: String,
+    kernel: String,
+    architecture: String,
+    system: String,
+    system_version: String,
+    memory_bytes: i64,
+    descriptors: i64,
+}
+
+fn machine(root: &Path) -> Machine {
+    let text = |path: &Path| {
+        let bytes = stdx::fs::read(path, 64 << 10).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let release = text(Path::new("/etc/os-release"));
+    let value = |key: &str| {
+        let line = release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().trim_matches('"').to_owned()
+    };
+    let memory = text(Path::new("/proc/meminfo"));
+    let kib = memory.lines().find_map(|line| {
+        line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<i64>().ok()
+    });
+    let names = sys::rustix::system::uname();
+    let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    Machine {
+        id: text(&root.join("engine-id")).trim().to_owned(),
+        name: names.nodename().to_string_lossy().into_owned(),
+        kernel: names.release().to_string_lossy().into_owned(),
+        architecture: names.machine().to_string_lossy().into_owned(),
+        system: value("PRETTY_NAME"),
+        system_version: value("VERSION_ID"),
+        memory_bytes: kib.unwrap_or(0).saturating_mul(1024),
+        descriptors: i64::try_from(descriptors).unwrap_or(0),
+    }
+}

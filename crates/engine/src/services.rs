@@ -1,0 +1,295 @@
+//! What the tasks of all containers share.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cgroup::{Cgroup, CgroupError, Hierarchy};
+use docker_api::ExecConfig;
+use runtime::plan::{IdMapping, LaunchPlan, ProcessPlan, RootPlan};
+use stdx::fs::{Durability, PathError};
+use store::{Store, StoreError};
+
+use crate::container::record::{ContainerRecord, Places};
+use crate::error::{EngineError, Result};
+use crate::events::Events;
+use crate::failpoint;
+use crate::ids::IdPool;
+use crate::link::SpawnerSlot;
+use crate::plan::namespaces::{IdSource, Joinable, Mode, Modes};
+use crate::plan::security::SeccompCache;
+use crate::plan::{self, Inputs};
+use crate::records::Records;
+use crate::registry::Registry;
+use crate::spec::EngineConfig;
+
+/// Processes that were killed are gone in milliseconds; one that hangs in a device is not waited
+/// for any longer.
+const CGROUP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Name of the copy of a container's record in its directory.
+pub const COPY: &str = "container.json";
+
+/// What the tasks of all containers share.
+pub struct Services {
+    /// How the engine is set up.
+    pub config: EngineConfig,
+    /// Records of containers.
+    pub records: Records,
+    /// Images and root file systems.
+    pub store: Arc<Store>,
+    /// What happened.
+    pub events: Events,
+    /// Starts monitors.
+    pub spawner: SpawnerSlot,
+    /// Cgroups.
+    pub hierarchy: Hierarchy,
+    /// Compiled seccomp filters.
+    pub filters: SeccompCache,
+    /// Id ranges.
+    pub ids: Mutex<IdPool>,
+    registry: Mutex<Registry>,
+    attach_ids: AtomicU64,
+}
+
+impl Services {
+    /// Wires the parts together; there are no containers yet.
+    pub fn new(
+        config: EngineConfig,
+        records: Records,
+        store: Arc<Store>,
+        spawner: SpawnerSlot,
+        hierarchy: Hierarchy,
+        filters: SeccompCache,
+    ) -> Services {
+        Services {
+            config,
+            records,
+            store,
+            events: Events::default(),
+            spawner,
+            hierarchy,
+            filters,
+            ids: Mutex::default(),
+            registry: Mutex::default(),
+            attach_ids: AtomicU64::new(1),
+        }
+    }
+
+    /// Which containers there are. Never held across an await.
+    pub fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pool of id ranges. Never held across an await.
+    pub fn ids(&self) -> MutexGuard<'_, IdPool> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for an attached client.
+    pub fn attach_id(&self) -> u64 {
+        self.attach_ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Paths of a container.
+    pub fn places(&self, id: &str) -> Places {
+        Places::of(&self.config.root, &self.config.run, id)
+    }
+
+    /// The small init on the host.
+    pub fn init_file(&self) -> PathBuf {
+        self.config.run.join("docker-init")
+    }
+
+    /// Cgroup of a container.
+    pub fn cgroup_path(&self, id: &str) -> String {
+        format!("{}/{id}", self.config.cgroup_parent.trim_end_matches('/'))
+    }
+
+    /// What starting a container needs, decided.
+    pub fn plan(&self, record: &ContainerRecord) -> Result<LaunchPlan> {
+        let modes = Modes::parse(&record.host)?;
+        let joinable = self.joinable(&modes)?;
+        let paths = self.store.rootfs_paths(&record.id).map_err(store_error)?;
+        // A container that joins another's network has that one's names and resolvers.
+        let files_of = match &modes.net {
+            Mode::Container(other) => other,
+            _ => &record.id,
+        };
+        let inputs = Inputs {
+            id: &record.id,
+            config: &record.config,
+            host: &record.host,
+            ids: &record.ids,
+            no_new_privileges: record.no_new_privileges.0,
+            root: RootPlan::Overlay {
+                layers_dir: paths.layers_dir,
+                lowers: paths.lowers.into_iter().map(PathBuf::from).collect(),
+                rw_dir: paths.rw_dir,
+                volatile: record.host.auto_remove,
+            },
+            cgroup_path: self.cgroup_path(&record.id),
+            files_dir: &self.places(files_of).lasting,
+            init_file: &self.init_file(),
+            sockets: &self.config.sockets,
+            joinable: &joinable,
+        };
+        plan::compile(inputs, &self.filters)
+    }
+
+    /// A further process of a running container.
+    pub fn exec_process(&self, record: &ContainerRecord, wish: &ExecConfig) -> Result<ProcessPlan> {
+        let nnp = record.no_new_privileges.0;
+        let first = plan::process_of(&record.config, &record.host, nnp, &self.filters)?;
+        Ok(plan::process::further(&first, wish, &record.config.hostname))
+    }
+
+    /// The running containers that one joins.
+    fn joinable(&self, modes: &Modes) -> Result<Vec<Joinable>> {
+        let namespaces = [(&modes.net, "network"), (&modes.ipc, "IPC"), (&modes.pid, "PID")];
+        let mut all = Vec::new();
+        for (mode, name) in namespaces {
+            let Mode::Container(id) = mode else { continue };
+            let other = self.registry().find(id)?.record();
+            if !other.state.state.has_process() {
+                return Err(EngineError::conflict(format!(
+                    "cannot join {name} namespace of a non running container: {id}"
+                )));
+            }
+            let pid = other.state.pid;
+            let map = id_map(pid).ok_or_else(|| {
+                EngineError::conflict(format!(
+                    "cannot join {name} namespace of a non running container: {id}"
+                ))
+            })?;
+            all.push(Joinable { id: id.clone(), pid, map });
+        }
+        Ok(all)
+    }
+
+    /// Kills everything in a cgroup. Blocks.
+    pub fn kill_cgroup(&self, path: &str) {
+        let killed = Cgroup::open(&self.hierarchy, path).and_then(|group| group.kill());
+        match killed {
+            Ok(()) | Err(CgroupError::Absent { .. }) => {}
+            Err(error) => {
+                let error = stdx::error::chain(&error).to_string();
+                tracing::warn!(cgroup = path, error, "processes could not be killed");
+            }
+        }
+    }
+
+    /// Kills what is left in a cgroup and removes it. Blocks.
+    pub fn remove_cgroup(&self, path: &str) {
+        let removed = Cgroup::open(&self.hierarchy, path).and_then(|group| {
+            group.kill()?;
+            group.remove(CGROUP_DEADLINE)
+        });
+        match removed {
+            Ok(()) | Err(CgroupError::Absent { .. }) => {}
+            Err(error) => {
+                let error = stdx::error::chain(&error).to_string();
+                tracing::warn!(cgroup = path, error, "a cgroup is left behind");
+            }
+        }
+    }
+
+    /// Removes the files and the cgroup of a container. Goes on after a failure, and tells the
+    /// first one. Blocks.
+    pub fn take_away(&self, id: &str, cgroup_path: &str) -> Result<()> {
+        let places = self.places(id);
+        self.remove_cgroup(cgroup_path);
+        failpoint::hit("engine.remove.cgroup");
+        let rootfs = self.store.remove_rootfs(id).map_err(|error| {
+            EngineError::internal(
+                format!("container {id}: driver \"overlay2\" failed to remove root filesystem"),
+                error,
+            )
+        });
+        failpoint::hit("engine.remove.rootfs");
+        let mut result = rootfs;
+        for dir in [&places.run, &places.execs, &places.lasting] {
+            let removed = stdx::fs::remove_tree(dir).map_err(|error| {
+                EngineError::internal(format!("failed to remove a directory of {id}"), error)
+            });
+            result = result.and(removed);
+        }
+        failpoint::hit("engine.remove.files");
+        result
+    }
+
+    /// A copy of the record beside the container's files, from which it is restored when the
+    /// database was damaged.
+    pub fn write_copy(&self, record: &ContainerRecord) -> std::result::Result<(), PathError> {
+        let path = self.places(&record.id).lasting.join(COPY);
+        let bytes = serde_json::to_vec(record).expect("records can be written as JSON");
+        stdx::fs::replace(&path, &bytes, 0o600, Durability::Process)
+    }
+
+    /// Gives back what a removed container held.
+    pub fn forget(&self, record: &ContainerRecord) {
+        if let IdSource::Leased(range) = record.ids {
+            self.ids().release(range);
+        }
+        self.registry().remove(&record.id);
+        self.sweep();
+    }
+
+    /// Deletes the store's trash in the background.
+    pub fn sweep(&self) {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.sweep() {
+                let error = stdx::error::chain(&error).to_string();
+                tracing::warn!(error, "deleted files are still on disk");
+            }
+        });
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// As the client reads it.
+pub fn store_error(error: StoreError) -> EngineError {
+    EngineError::new(error.kind(), error.to_string()).with_cause(error)
+}
+
+/// The map of a process's user namespace as this process sees it; empty for the host's own.
+fn id_map(pid: i32) -> Option<Vec<IdMapping>> {
+    /// The kernel allows 340 lines.
+    const BYTES_MAX: u64 = 64 << 10;
+    let path = format!("/proc/{pid}/uid_map");
+    let bytes = stdx::fs::read(Path::new(&path), BYTES_MAX).ok()?;
+    parse_id_map(&String::from_utf8(bytes).ok()?)
+}
+
+fn parse_id_map(text: &str) -> Option<Vec<IdMapping>> {
+    let mut map = Vec::new();
+    for line in text.lines() {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        map.push(IdMapping { inside: next()?, outside: next()?, count: next()? });
+    }
+    let is_host = matches!(map.as_slice(), [one] if one.inside == 0 && one.outside == 0);
+    Some(if is_host { Vec::new() } else { map })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_of_processes() {
+        assert_eq!(parse_id_map("         0          0 4294967295\n"), Some(Vec::new()));
+        let one = IdMapping { inside: 0, outside: 1_048_576, count: 65_536 };
+        assert_eq!(parse_id_map("0 1048576 65536\n"), Some(vec![one]));
+        assert_eq!(parse_id_map("0 x 1\n"), None);
+        assert_eq!(id_map(std::process::id() as i32), Some(Vec::new()));
+        assert_eq!(id_map(i32::MAX), None);
+    }
+}

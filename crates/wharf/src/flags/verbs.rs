@@ -1,0 +1,383 @@
+//! The verbs.
+
+use super::create::{FILES, HEALTH, LIMITS, NETWORK, PROCESS, RUN_ONLY, SECURITY};
+use super::{Action, Args, Flag, Kind, Section, Verb, check};
+
+const MANY: &str = "CONTAINER [CONTAINER...]";
+
+const FILTER: Flag =
+    Flag::of("filter", Kind::List("filter", check::filter), "Show only what matches").short('f');
+const FORMAT_HELP: &str = "How to print:\n'json': as JSON\n'TEMPLATE': by a Go template";
+const FORMAT: Flag = Flag::text("format", FORMAT_HELP).short('f');
+const TABLE_FORMAT: Flag = Flag::text(
+    "format",
+    "How to print:\n'table': in columns\n'table TEMPLATE': in columns by a Go template\n\
+     'json': as JSON\n'TEMPLATE': by a Go template",
+);
+const NO_TRUNC: Flag = Flag::switch("no-trunc", "Do not shorten anything");
+const DETACH_KEYS: Flag =
+    Flag::text("detach-keys", "Keys that leave an attached container running");
+
+/// Flags that stand before the verb.
+pub const GLOBAL: &[Flag] = &[
+    Flag::switch("debug", "Show what is being done").short('D'),
+    Flag::list("host", "Socket of the engine; may also stand behind the verb").short('H'),
+    Flag::text("log-level", "\"debug\", \"info\", \"warn\", \"error\" or \"fatal\"")
+        .short('l')
+        .default("info"),
+    Flag::switch("version", "Print the version").short('v'),
+];
+
+/// Flags that every verb takes, unless it has one of that name.
+pub const EVERYWHERE: &[Flag] = &[Flag::list("host", "Socket of the engine").short('H').hidden()];
+
+const DIRECTORIES: &[Flag] = &[
+    Flag::text("root", "Directory of images, containers and volumes").default("/var/lib/wharf"),
+    Flag::text("run", "Directory of sockets and process ids").default("/run/wharf"),
+];
+
+/// As [`DIRECTORIES`], for a verb that is mostly about containers.
+const HIDDEN_DIRECTORIES: &[Flag] = &[
+    Flag::text("root", "Directory of the engine").default("/var/lib/wharf").hidden(),
+    Flag::text("run", "Directory of its sockets").default("/run/wharf").hidden(),
+];
+
+const STOP: &[Flag] = &[
+    Flag::text("signal", "Signal to send").short('s'),
+    Flag::int("time", "Seconds to wait before SIGKILL").alias("timeout", true),
+    Flag::int("timeout", "Seconds to wait before SIGKILL").short('t'),
+];
+
+const fn verb(action: Action, top: &'static str, about: &'static str) -> Verb {
+    Verb {
+        action,
+        top: Some(top),
+        group: None,
+        usage: "",
+        about,
+        args: Args::Exactly(0),
+        interspersed: true,
+        flags: &[],
+        section: Section::Plain,
+    }
+}
+
+/// All verbs, by section and name.
+pub const VERBS: &[Verb] = &[
+    // Common.
+    Verb {
+        group: Some(("container", &["run"])),
+        usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        args: Args::AtLeast(1),
+        interspersed: false,
+        flags: &[RUN_ONLY, PROCESS, HEALTH, SECURITY, FILES, NETWORK, LIMITS],
+        section: Section::Common,
+        ..verb(Action::Run, "run", "Make a container from an image and run it")
+    },
+    Verb {
+        group: Some(("container", &["exec"])),
+        usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
+        args: Args::AtLeast(2),
+        interspersed: false,
+        section: Section::Common,
+        flags: &[&[
+            Flag::switch("detach", "Do not wait for the command").short('d'),
+            DETACH_KEYS,
+            Flag::checked("env", check::env, "Set an environment variable").short('e'),
+            Flag::list("env-file", "Read environment variables from a file"),
+            Flag::switch("interactive", "Keep standard input open").short('i'),
+            Flag::switch("privileged", "Give the command all rights"),
+            Flag::switch("tty", "Give the command a terminal").short('t'),
+            Flag::text("user", "User and group (<name|uid>[:<group|gid>])").short('u'),
+            Flag::text("workdir", "Working directory in the container").short('w'),
+        ]],
+        ..verb(Action::Exec, "exec", "Run a command in a running container")
+    },
+    Verb {
+        group: Some(("container", &["ls", "list", "ps"])),
+        usage: "[OPTIONS]",
+        section: Section::Common,
+        flags: &[&[
+            Flag::switch("all", "Show stopped containers too").short('a'),
+            FILTER,
+            TABLE_FORMAT,
+            Flag::int("last", "Show the newest n containers, in any state")
+                .short('n')
+                .default("-1"),
+            Flag::switch("latest", "Show the newest container, in any state").short('l'),
+            NO_TRUNC,
+            Flag::switch("quiet", "Show ids only").short('q'),
+            Flag::switch("size", "Show sizes").short('s'),
+        ]],
+        ..verb(Action::Ps, "ps", "List containers")
+    },
+    Verb {
+        group: Some(("image", &["ls", "list"])),
+        usage: "[OPTIONS] [REPOSITORY[:TAG]]",
+        args: Args::AtMost(1),
+        section: Section::Common,
+        flags: &[&[
+            Flag::switch("all", "Show intermediate images too").short('a'),
+            Flag::switch("digests", "Show digests"),
+            FILTER,
+            TABLE_FORMAT,
+            NO_TRUNC,
+            Flag::switch("quiet", "Show ids only").short('q'),
+            Flag::switch("tree", "Show platforms of an image below it"),
+        ]],
+        ..verb(Action::Images, "images", "List images")
+    },
+    Verb {
+        usage: "[OPTIONS]",
+        flags: &[&[FORMAT]],
+        section: Section::Common,
+        ..verb(Action::Version, "version", "Show the versions of client and engine")
+    },
+    Verb {
+        group: Some(("system", &["info"])),
+        usage: "[OPTIONS]",
+        flags: &[&[FORMAT]],
+        section: Section::Common,
+        ..verb(Action::Info, "info", "Describe the engine and the machine")
+    },
+    // The engine's own life.
+    Verb {
+        usage: "[OPTIONS]",
+        flags: &[DIRECTORIES],
+        section: Section::Engine,
+        ..verb(Action::Up, "up", "Start the engine in the background")
+    },
+    Verb {
+        usage: "[OPTIONS]",
+        section: Section::Engine,
+        flags: &[DIRECTORIES, &[Flag::switch("containers", "Stop the containers as well")]],
+        ..verb(Action::Down, "down", "Stop the engine; containers keep running")
+    },
+    Verb {
+        usage: "[OPTIONS]",
+        flags: &[DIRECTORIES],
+        section: Section::Engine,
+        ..verb(Action::Status, "status", "Tell whether the engine runs")
+    },
+    Verb {
+        usage: "[OPTIONS]",
+        section: Section::Engine,
+        flags: &[DIRECTORIES],
+        ..verb(Action::Engine, "engine", "Run the engine in the foreground")
+    },
+    // The rest.
+    Verb {
+        group: Some(("container", &["attach"])),
+        usage: "[OPTIONS] CONTAINER",
+        args: Args::Exactly(1),
+        flags: &[&[
+            DETACH_KEYS,
+            Flag::switch("no-stdin", "Leave standard input alone"),
+            Flag::switch("sig-proxy", "Pass signals on to the process").default("true"),
+        ]],
+        ..verb(Action::Attach, "attach", "Attach this terminal to a running container")
+    },
+    Verb {
+        usage: "bash|zsh|fish",
+        args: Args::Exactly(1),
+        ..verb(Action::Completion, "completion", "Print a script that completes this command line")
+    },
+    Verb {
+        group: Some(("container", &["create"])),
+        usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        args: Args::AtLeast(1),
+        interspersed: false,
+        flags: &[PROCESS, HEALTH, SECURITY, FILES, NETWORK, LIMITS],
+        ..verb(Action::Create, "create", "Make a container without starting it")
+    },
+    Verb {
+        group: Some(("system", &["events"])),
+        usage: "[OPTIONS]",
+        flags: &[&[
+            FILTER,
+            Flag::text("format", FORMAT_HELP),
+            Flag::text("since", "Begin with events of this time"),
+            Flag::text("until", "End at this time"),
+        ]],
+        ..verb(Action::Events, "events", "Show events of the engine as they happen")
+    },
+    Verb {
+        group: Some(("image", &["import"])),
+        usage: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+        args: Args::AtLeast(1),
+        flags: &[&[
+            Flag::list("change", "Dockerfile instruction to apply").short('c'),
+            Flag::text("message", "Comment of the image").short('m'),
+            Flag::text("platform", "Operating system and architecture of the image"),
+        ]],
+        ..verb(Action::Import, "import", "Make an image from a tar archive of files")
+    },
+    Verb {
+        usage: "[OPTIONS] NAME|ID [NAME|ID...]",
+        args: Args::AtLeast(1),
+        flags: &[&[
+            FORMAT,
+            Flag::switch("size", "Show sizes of containers").short('s'),
+            Flag::text("type", "Kind of object: container, image, network, volume"),
+        ]],
+        ..verb(Action::Inspect, "inspect", "Show everything about objects, as JSON")
+    },
+    Verb {
+        top: None,
+        group: Some(("container", &["inspect"])),
+        usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+        args: Args::AtLeast(1),
+        flags: &[&[FORMAT, Flag::switch("size", "Show sizes").short('s')]],
+        ..verb(Action::InspectContainer, "", "Show everything about containers, as JSON")
+    },
+    Verb {
+        top: None,
+        group: Some(("image", &["inspect"])),
+        usage: "[OPTIONS] IMAGE [IMAGE...]",
+        args: Args::AtLeast(1),
+        flags: &[&[FORMAT, Flag::text("platform", "Platform to look at (os[/arch[/variant]])")]],
+        ..verb(Action::InspectImage, "", "Show everything about images, as JSON")
+    },
+    Verb {
+        group: Some(("container", &["kill"])),
+        usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+        args: Args::AtLeast(1),
+        flags: &[&[Flag::text("signal", "Signal to send").short('s')]],
+        ..verb(Action::Kill, "kill", "Kill containers, or send them a signal")
+    },
+    Verb {
+        group: Some(("image", &["load"])),
+        usage: "[OPTIONS]",
+        flags: &[&[
+            Flag::text("input", "Read this file instead of standard input").short('i'),
+            Flag::text("platform", "Platform to load (os[/arch[/variant]])"),
+            Flag::switch("quiet", "Do not show progress").short('q'),
+        ]],
+        ..verb(Action::Load, "load", "Load images from a tar archive")
+    },
+    Verb {
+        group: Some(("container", &["logs"])),
+        usage: "[OPTIONS] CONTAINER",
+        args: Args::Exactly(1),
+        flags: &[&[
+            Flag::switch("details", "Show labels and variables that are logged"),
+            Flag::switch("follow", "Go on with new lines").short('f'),
+            Flag::text("since", "Begin at this time, or so long ago (\"42m\")"),
+            Flag::text("tail", "Number of lines from the end").short('n').default("all"),
+            Flag::switch("timestamps", "Show the time of each line").short('t'),
+            Flag::text("until", "End at this time, or so long ago (\"42m\")"),
+        ]],
+        ..verb(Action::Logs, "logs", "Show the output of a container")
+    },
+    Verb {
+        group: Some(("container", &["pause"])),
+        usage: MANY,
+        args: Args::AtLeast(1),
+        ..verb(Action::Pause, "pause", "Freeze all processes of containers")
+    },
+    Verb {
+        group: Some(("container", &["rename"])),
+        usage: "CONTAINER NEW_NAME",
+        args: Args::Exactly(2),
+        ..verb(Action::Rename, "rename", "Give a container another name")
+    },
+    Verb {
+        group: Some(("container", &["restart"])),
+        usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+        args: Args::AtLeast(0),
+        flags: &[STOP, HIDDEN_DIRECTORIES],
+        ..verb(Action::Restart, "restart", "Restart containers; with no argument, the engine")
+    },
+    Verb {
+        group: Some(("container", &["rm", "remove"])),
+        usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+        args: Args::AtLeast(1),
+        flags: &[&[
+            Flag::switch("force", "Kill it first if it runs").short('f'),
+            Flag::switch("link", "Remove the link").short('l'),
+            Flag::switch("volumes", "Remove its anonymous volumes").short('v'),
+        ]],
+        ..verb(Action::Rm, "rm", "Remove containers")
+    },
+    Verb {
+        group: Some(("image", &["rm", "remove"])),
+        usage: "[OPTIONS] IMAGE [IMAGE...]",
+        args: Args::AtLeast(1),
+        flags: &[&[
+            Flag::switch("force", "Remove it in any case").short('f'),
+            Flag::switch("no-prune", "Keep parents that have no name"),
+            Flag::of("platform", Kind::List("strings", check::any), "Remove only this platform"),
+        ]],
+        ..verb(Action::Rmi, "rmi", "Remove images")
+    },
+    Verb {
+        group: Some(("container", &["start"])),
+        usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+        args: Args::AtLeast(1),
+        flags: &[&[
+            Flag::switch("attach", "Show its output and pass signals on").short('a'),
+            Flag::text("checkpoint", "Checkpoint to continue from"),
+            Flag::text("checkpoint-dir", "Directory of checkpoints"),
+            DETACH_KEYS,
+            Flag::switch("interactive", "Attach standard input").short('i'),
+        ]],
+        ..verb(Action::Start, "start", "Start containers that are stopped")
+    },
+    Verb {
+        group: Some(("container", &["stop"])),
+        usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+        args: Args::AtLeast(1),
+        flags: &[STOP],
+        ..verb(Action::Stop, "stop", "Stop running containers")
+    },
+    Verb {
+        group: Some(("image", &["tag"])),
+        usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+        args: Args::Exactly(2),
+        ..verb(Action::Tag, "tag", "Give an image a further name")
+    },
+    Verb {
+        group: Some(("container", &["top"])),
+        usage: "CONTAINER [ps OPTIONS]",
+        args: Args::AtLeast(1),
+        interspersed: false,
+        ..verb(Action::Top, "top", "Show the processes of a container")
+    },
+    Verb {
+        group: Some(("container", &["unpause"])),
+        usage: MANY,
+        args: Args::AtLeast(1),
+        ..verb(Action::Unpause, "unpause", "Let paused containers go on")
+    },
+    Verb {
+        group: Some(("container", &["wait"])),
+        usage: MANY,
+        args: Args::AtLeast(1),
+        ..verb(Action::Wait, "wait", "Wait until containers stop and print their exit codes")
+    },
+    Verb {
+        usage: "DIRECTORY",
+        args: Args::Exactly(1),
+        section: Section::Hidden,
+        ..verb(Action::Man, "__man", "Write the manual pages into a directory")
+    },
+];
+
+/// Groups of verbs: name and what it is about.
+pub const GROUPS: &[(&str, &str)] = &[
+    ("container", "Manage containers"),
+    ("image", "Manage images"),
+    ("system", "Manage the engine"),
+];
+
+/// The verb called `name` directly behind `wharf`.
+pub fn by_name(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.top == Some(name))
+}
+
+/// The verb called `name` in a group.
+pub fn in_group(group: &str, name: &str) -> Option<&'static Verb> {
+    VERBS
+        .iter()
+        .find(|verb| verb.group.is_some_and(|(of, names)| of == group && names.contains(&name)))
+}

@@ -1,0 +1,297 @@
+//! Verbs that do their work: output, exit code and requests.
+
+use std::path::Path;
+
+use docker_api::{
+    ContainerInspect, ContainerSummary, ImageInspect, ImageSummary, Port, TopResponse,
+};
+use serde_json::{Value, json};
+
+use crate::docker::{Ran, docker, is_here, wharf};
+use crate::fake::{FakeEngine, Heard};
+
+/// Words of a command line, and its standard input.
+const LINES: &[(&str, &str)] = &[
+    ("run x", ""),
+    ("run -i x cat", "typed\n"),
+    ("run --rm x", ""),
+    ("run -a stdout -a stderr x", ""),
+    ("run --name conflict x", ""),
+    ("run missing", ""),
+    ("run --pull never missing", ""),
+    ("run --name nocmd x nosuchcmd", ""),
+    ("run -it x", ""),
+    ("run UPPER", ""),
+    ("run --cidfile ids x", ""),
+    ("create --name a x", ""),
+    ("create missing", ""),
+    ("create --cpu-count 1 --io-maxiops 5 x", ""),
+    ("run --cpu-percent 1 x", ""),
+    ("start a b", ""),
+    ("start nosuch", ""),
+    ("exec -e A=1 -w /w -u u a sh -c x", ""),
+    ("exec -i a cat", "typed\n"),
+    ("exec -d a x", ""),
+    ("exec nosuch x", ""),
+    ("stop a b", ""),
+    ("stop -t 3 -s INT a", ""),
+    ("stop a nosuch", ""),
+    ("restart -t 1 a", ""),
+    ("kill -s TERM a", ""),
+    ("pause a", ""),
+    ("unpause a", ""),
+    ("wait a b", ""),
+    ("wait nosuch", ""),
+    ("rm -f -v a nosuch", ""),
+    ("rm a", ""),
+    ("rm nosuch", ""),
+    ("rename a b", ""),
+    ("rename nosuch b", ""),
+    ("ps", ""),
+    ("ps -a -q --no-trunc", ""),
+    ("ps -s --filter status=exited --filter label=a=b", ""),
+    ("ps -l", ""),
+    ("ps -n 2 --format json", ""),
+    ("ps --format {{.Names}};{{.Ports}};{{.Label;\"k\"}}", ""),
+    ("ps --format table;{{.ID}}\\t{{.Mounts}}\\t{{.Networks}}", ""),
+    ("ps --format {{json;.}}", ""),
+    ("ps --format {{", ""),
+    ("ps --format {{.Nope}}", ""),
+    ("images", ""),
+    ("images -a --digests --no-trunc", ""),
+    ("images -q", ""),
+    ("images --format json re*", ""),
+    ("image ls --format {{.Repository}}:{{.Tag}}", ""),
+    ("images --format {{", ""),
+    ("images --format {{.Nope}}", ""),
+    ("inspect -f {{ a", ""),
+    ("events --format {{", ""),
+    ("events --until 5 --format json", ""),
+    ("events --until 5 --format {{.Actor.Attributes.name}}", ""),
+    ("tag a b:c", ""),
+    ("tag a localhost:5000/x", ""),
+    ("rmi a nosuch", ""),
+    ("rmi -f nosuch", ""),
+    ("logs -t -n 5 a", ""),
+    ("logs nosuch", ""),
+    ("top a", ""),
+    ("top a -o pid,comm", ""),
+    ("inspect a", ""),
+    ("inspect nosuch", ""),
+    ("inspect -f {{.Name}};{{.State.Pid}} a", ""),
+    ("inspect -f {{.NoSuch}} a", ""),
+    ("inspect -f {{json;.Config.Labels}} a", ""),
+    ("inspect -f {{index;.Config.Labels;\"none\"}}x a", ""),
+    ("inspect -f {{.Id}} nosuch", ""),
+    ("inspect --type image a", ""),
+    ("container inspect a nosuch", ""),
+    ("image inspect -f {{.RepoTags}};{{.Size}} a", ""),
+    ("load -q", "archive"),
+    ("import - a:b", "archive"),
+    ("events --until 5 --filter type=container", ""),
+    ("attach --no-stdin a", ""),
+];
+
+/// The fake engine's answers that need no state.
+pub fn answer(method: &str, parts: &[&str], request: &Heard) -> (u16, String) {
+    // As text, so that keys keep the order of the API.
+    match (method, parts) {
+        ("GET", ["containers", id, "json"]) if *id != "nosuch" => {
+            (200, serde_json::to_string(&inspect()).unwrap())
+        }
+        ("GET", ["images", id, "json"]) if *id != "nosuch" => {
+            (200, serde_json::to_string(&image_inspect()).unwrap())
+        }
+        _ => {
+            let (status, body) = value(method, parts, request);
+            (status, if body.is_null() { String::new() } else { body.to_string() })
+        }
+    }
+}
+
+fn value(method: &str, parts: &[&str], request: &Heard) -> (u16, Value) {
+    let no = |what: &str| (404, json!({ "message": format!("No such {what}: nosuch") }));
+    match (method, parts) {
+        ("POST", ["containers", "create"]) => create(request),
+        ("POST", ["containers", "nosuch", ..]) | ("DELETE", ["containers", "nosuch"]) => {
+            no("container")
+        }
+        ("GET", ["containers", "nosuch", ..]) => no("container"),
+        ("GET" | "DELETE", ["images", "nosuch", ..]) => no("image"),
+        ("GET", ["containers", "json"]) => (200, json!([container()])),
+        ("GET", ["containers", _, "top"]) => (200, json!(top())),
+        ("POST", ["containers", _, "exec"]) => (201, json!({"Id": "e1"})),
+        ("POST", ["containers", _, "start"]) => (
+            400,
+            json!({"message": "failed to create task: exec: \"nosuchcmd\": executable file not \
+                               found in $PATH"}),
+        ),
+        ("GET", ["exec", "e1", "json"]) => (200, json!({"ID": "e1", "ExitCode": 4})),
+        ("GET", ["images", "json"]) => (200, json!([image(), ImageSummary::default()])),
+        ("DELETE", ["images", _]) => (200, json!([{"Untagged": "a"}, {"Deleted": "sha256:1"}])),
+        ("POST", ["images", "create"]) if request.path.contains("fromImage") => {
+            (500, json!({"message": "no network here"}))
+        }
+        ("POST", ["images", "create"]) => (200, json!({"status": "sha256:1"})),
+        ("POST", ["images", "load"]) => (200, json!({"stream": "Loaded image: a:b\n"})),
+        ("POST", ["images", _, "tag"]) => (201, Value::Null),
+        ("GET", ["info"]) => (200, json!({})),
+        ("POST", ["exec", "e1", "start"]) => (200, Value::Null),
+        ("GET", ["events"]) => (200, event()),
+        ("GET" | "HEAD", ["_ping"]) => (200, Value::Null),
+        ("POST" | "DELETE", ["containers", ..] | ["exec", ..]) => (204, Value::Null),
+        _ => (404, json!({"message": "page not found"})),
+    }
+}
+
+fn create(request: &Heard) -> (u16, Value) {
+    if request.body["Image"] == "missing" {
+        return (404, json!({"message": "No such image: missing:latest"}));
+    }
+    if request.path.contains("name=conflict") {
+        return (409, json!({"message": "Conflict. The container name is in use."}));
+    }
+    let name = if request.path.contains("name=nocmd") { "nocmd" } else { "c" };
+    (201, json!({"Id": format!("{name:0<64}"), "Warnings": ["careful"]}))
+}
+
+fn container() -> ContainerSummary {
+    ContainerSummary {
+        id: format!("{:0<64}", "3fe92113bd37"),
+        names: vec!["/web".into()],
+        image: "bb".into(),
+        command: "sh -c 'trap \"echo got TERM; exit 7\" TERM'".into(),
+        created: 1_000_000_000,
+        ports: vec![Port {
+            ip: "0.0.0.0".into(),
+            private_port: 80,
+            public_port: 8080,
+            protocol: "tcp".into(),
+        }],
+        size_rw: 3,
+        size_root_fs: 1_982_315,
+        labels: Some([("k".to_owned(), "v".to_owned()), ("a".to_owned(), "<b>".to_owned())].into()),
+        state: "running".into(),
+        status: "Up 2 seconds".into(),
+        ..ContainerSummary::default()
+    }
+}
+
+fn image() -> ImageSummary {
+    ImageSummary {
+        id: format!("sha256:{:0<64}", "dd043c441dd1"),
+        repo_tags: Some(vec!["bb:latest".into(), "host:5000/a/b:1".into()]),
+        repo_digests: Some(vec![format!("bb@sha256:{:0<64}", "1")]),
+        created: 1_000_000_000,
+        size: 1_982_312,
+        shared_size: -1,
+        containers: -1,
+        ..ImageSummary::default()
+    }
+}
+
+fn image_inspect() -> ImageInspect {
+    ImageInspect {
+        id: "sha256:1".into(),
+        repo_tags: vec!["a:latest".into()],
+        size: 5,
+        ..ImageInspect::default()
+    }
+}
+
+fn inspect() -> ContainerInspect {
+    let mut inspect = ContainerInspect { id: format!("{:a<64}", ""), ..Default::default() };
+    inspect.name = "/web".into();
+    inspect.state.running = true;
+    inspect.state.pid = 7;
+    inspect.config.labels = Some([("a".to_owned(), "<b>".to_owned())].into());
+    inspect.config.cmd = Some(vec!["sh".into()]);
+    inspect
+}
+
+fn top() -> TopResponse {
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect();
+    TopResponse {
+        titles: Some(words("UID PID CMD")),
+        processes: Some(vec![words("root 1 httpd"), words("a-user-with-a-long-name 23 x")]),
+    }
+}
+
+fn event() -> Value {
+    json!({
+        "status": "start", "id": "abc", "from": "bb", "Type": "container", "Action": "start",
+        "Actor": {"ID": "abc", "Attributes": {"name": "web", "image": "bb"}},
+        "scope": "local", "time": 1, "timeNano": 1_000_000_005_u64
+    })
+}
+
+/// Requests that differ for a reason.
+fn comparable(heard: Vec<Heard>, words: &[String]) -> Vec<Heard> {
+    let mut kept: Vec<Heard> = Vec::new();
+    for request in heard {
+        // Docker asks for kinds of objects that we do not have.
+        let foreign = request.path.starts_with("/plugins") || request.path == "/info";
+        // Docker asks the same twice.
+        let again = kept.last() == Some(&request) && request.method == "GET";
+        if !foreign && !again {
+            kept.push(request);
+        }
+    }
+    // Docker looks again whether the container runs.
+    if words[0] == "attach" {
+        let first = kept.iter().position(|request| request.method == "GET");
+        let mut at = 0..;
+        kept.retain(|request| at.next() == first || request.method != "GET");
+    }
+    // When input ends is up to the other end.
+    kept.sort_by_key(|request| request.method == "INPUT");
+    // Docker makes these at once, in whatever order.
+    if !["run", "exec", "start", "attach", "inspect"].contains(&words[0].as_str()) {
+        kept.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    kept
+}
+
+#[test]
+fn do_what_docker_does() {
+    if !is_here() {
+        return;
+    }
+    type Program = fn(&[String], &str, &Path, &str) -> Ran;
+    let mut different = Vec::new();
+    for (line, stdin) in LINES {
+        let words: Vec<String> = line.split(' ').map(|word| word.replace(';', " ")).collect();
+        let observe = |program: Program| {
+            let directory = tempfile::tempdir().unwrap();
+            let engine = FakeEngine::start(directory.path());
+            let mut ran = program(&words, &engine.host, directory.path(), stdin);
+            // These come in an order that changes from run to run.
+            let mut lines: Vec<&str> = ran.stdout.lines().collect();
+            if ["stop", "rm", "images", "image"].contains(&words[0].as_str()) {
+                lines.sort_unstable();
+                ran.stdout = lines.join("\n");
+            }
+            (ran, comparable(engine.heard(), &words))
+        };
+        let ((ours, our_requests), (theirs, their_requests)) = (observe(wharf), observe(docker));
+        if ours != theirs {
+            different.push(format!("{line}\nours:   {ours:?}\ntheirs: {theirs:?}\n"));
+        }
+        if our_requests != their_requests {
+            different
+                .push(format!("{line}\nours:   {our_requests:?}\ntheirs: {their_requests:?}\n"));
+        }
+    }
+    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+}
+
+#[test]
+fn run_detached_prints_the_id() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = FakeEngine::start(directory.path());
+    let words = ["run", "-d", "--name", "a", "x"].map(str::to_owned);
+    let ran = wharf(&words, &engine.host, directory.path(), "");
+    assert_eq!((ran.stdout.trim(), ran.code), (format!("{:0<64}", "c").as_str(), Some(0)));
+    let paths: Vec<String> = engine.heard().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/containers/create?name=a", &format!("/containers/{:0<64}/start", "c")]);
+}

@@ -1,0 +1,122 @@
+//! The socket itself.
+
+use serde_json::{Value, json};
+
+use crate::harness::Engine;
+
+#[test]
+fn versions_are_negotiated() {
+    let engine = Engine::empty();
+    let rows = [
+        ("/_ping", 200, "OK"),
+        ("/v1.24/_ping", 200, "OK"),
+        ("/v1.51/version", 200, "\"ApiVersion\":\"1.51\""),
+        ("/v1.99/version", 400, "{\"message\":\"client version 1.99 is too new. Maximum supported API version is 1.51\"}"),
+        ("/v1.11/version", 400, "client version 1.11 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version"),
+        ("/v1.41/nonexistent", 404, "{\"message\":\"page not found\"}"),
+        ("/swarm", 503, "This node is not a swarm manager"),
+        ("/plugins", 200, "[]"),
+        ("/containers/json?filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D&all=True", 200, "[]"),
+        ("/containers/json?filters=x", 400, "invalid filter"),
+        ("/containers/x/logs", 400, "you must choose at least one stream"),
+        ("/system/df", 501, "not supported"),
+    ];
+    for (path, status, text) in rows {
+        let (got, body) = engine.get(path).unwrap();
+        assert_eq!(got, status, "{path}: {body}");
+        assert!(body.contains(text), "{path}: {body}");
+    }
+    engine.finish();
+}
+
+/// Every key that dockerd sends is sent.
+fn same_keys(golden: &Value, ours: &Value, path: &str, missing: &mut Vec<String>) {
+    match (golden, ours) {
+        (Value::Object(golden), Value::Object(ours)) => {
+            for (key, value) in golden {
+                let path = format!("{path}.{key}");
+                match ours.get(key) {
+                    None => missing.push(path),
+                    Some(other) => same_keys(value, other, &path, missing),
+                }
+            }
+        }
+        (Value::Array(golden), Value::Array(ours)) => {
+            if let (Some(golden), Some(ours)) = (golden.first(), ours.first()) {
+                same_keys(golden, ours, path, missing);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn golden(name: &str) -> Value {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance/reference/dockerd-28");
+    let text = std::fs::read_to_string(format!("{dir}/{name}.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn answers_carry_every_key_that_dockerd_sends() {
+    let engine = Engine::start();
+    engine.wharf(["run", "-d", "--name", "js", "-l", "l=m", "-e", "A=1", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    for (name, path, allowed) in [
+        // What belongs to a health check, networks, volumes and ports this container has not.
+        ("container-inspect", "/containers/js/json?size=1", &[".State.Health", ".Config.ExposedPorts", ".Config.Healthcheck", ".NetworkSettings.Networks.bridge", ".NetworkSettings.Ports", ".HostConfig.PortBindings", ".Mounts"][..]),
+        ("containers", "/containers/json?size=1", &[".NetworkSettings.Networks.bridge"]),
+        ("image-inspect", "/images/busybox/json", &[]),
+        ("images", "/images/json", &[]),
+        ("version", "/version", &[]),
+        ("info", "/info", &[".Containerd", ".Runtimes", ".Swarm", ".RegistryConfig"]),
+        ("top", "/containers/js/top", &[]),
+        ("history", "/images/busybox/history", &[]),
+    ] {
+        let (status, body) = engine.get(path).unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        let mut missing = Vec::new();
+        same_keys(&golden(name), &serde_json::from_str(&body).unwrap(), "", &mut missing);
+        missing.retain(|key| !allowed.iter().any(|allowed| key.starts_with(allowed)));
+        assert_eq!(missing, Vec::<String>::new(), "{path}");
+    }
+    engine.finish();
+}
+
+#[test]
+fn events_are_told_in_dockers_order() {
+    let engine = Engine::start();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    engine.wharf(["run", "--rm", "--name", "ev", "--network", "none", "busybox", "true"]).ok();
+    crate::harness::until("it is gone", || engine.get("/containers/ev/json").unwrap().0 == 404);
+    let until = since + 60;
+    let path = format!("/events?since={since}&until={}", std::cmp::min(until, since + 1));
+    let (status, body) = engine.get(&path).unwrap();
+    assert_eq!(status, 200);
+    let actions: Vec<String> = body
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["Type"] == "container")
+        .map(|event| event["Action"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(actions, ["create", "attach", "start", "die", "destroy"]);
+    engine.finish();
+}
+
+#[test]
+fn creation_by_json_is_checked() {
+    let engine = Engine::start();
+    let rows = [
+        (json!({}), 400, "invalid reference format"),
+        (json!({"Image": "busybox", "HostConfig": {"Memory": 1}}), 400, "Minimum memory limit"),
+        (json!({"Image": "nosuch"}), 404, "No such image: nosuch"),
+        (json!({"Image": "busybox", "HostConfig": {"RestartPolicy": {"Name": "bogus"}}}), 400, "bogus"),
+        (json!({"Image": "busybox", "HostConfig": {"NetworkMode": "mynet"}}), 501, "has no networks yet"),
+    ];
+    for (body, status, text) in rows {
+        let (got, answer) = engine.post("/containers/create", &body);
+        assert_eq!(got, status, "{body}: {answer}");
+        assert!(answer.contains(text), "{body}: {answer}");
+    }
+    let (status, _) = engine.call("POST", "/containers/create", Some("{")).unwrap();
+    assert_eq!(status, 400);
+    engine.finish();
+}

@@ -1,0 +1,11 @@
+//! The whole engine, driven as users drive it: by `wharf`, by the real docker command line, and by
+//! its socket.
+
+mod api;
+mod harness;
+mod images;
+mod lifecycle;
+mod mistakes;
+mod security;
+mod streams;
+mod survival;

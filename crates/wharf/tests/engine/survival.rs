@@ -1,0 +1,158 @@
+//! The engine is killed, at any moment; nothing of its containers is lost.
+
+use crate::harness::{Engine, until};
+
+#[test]
+fn containers_run_on_without_an_engine_and_their_end_is_known() {
+    let mut engine = Engine::start();
+    // Each container has a directory of the host, through which it is told to end.
+    let gate = |engine: &Engine, name: &str| engine.dir.path().join("gates").join(name);
+    let run = |engine: &Engine, name: &str, more: &[&str], script: &str| {
+        std::fs::create_dir_all(gate(engine, name)).unwrap();
+        let bind = format!("{}:/gate", gate(engine, name).display());
+        let args = [
+            &["run", "-d", "--name", name, "--network", "none", "-v", &bind],
+            more,
+            &["busybox", "sh", "-c", script],
+        ];
+        engine.wharf(args.concat()).ok();
+    };
+    let wait = "while [ ! -e /gate/go ]; do sleep 0.02; done; rm /gate/go";
+    run(&engine, "lives", &[], "i=0; while :; do echo $i; i=$((i+1)); sleep 0.02; done");
+    run(&engine, "ends", &[], &format!("{wait}; echo bye; exit 42"));
+    run(&engine, "again", &["--restart", "always"], &format!("echo up; {wait}; exit 1"));
+    run(&engine, "gone", &["--rm"], wait);
+    let pid = engine.inspect("lives")["State"]["Pid"].as_i64().unwrap();
+    let gates: Vec<_> = ["ends", "again", "gone"].map(|name| gate(&engine, name).join("go")).to_vec();
+    engine.kill();
+    for gate in &gates {
+        std::fs::write(gate, "").unwrap();
+    }
+    until("they ended without an engine", || gates.iter().all(|gate| !gate.exists()));
+    engine.begin(&[]);
+    assert_eq!(engine.inspect("lives")["State"]["Pid"].as_i64(), Some(pid));
+    assert_eq!(engine.inspect("lives")["State"]["Status"], "running");
+    until("the end is known", || engine.state("ends") == "exited");
+    assert_eq!(engine.inspect("ends")["State"]["ExitCode"], 42);
+    assert_eq!(engine.wharf(["logs", "ends"]).ok(), "bye\n");
+    until("the policy went on", || engine.wharf(["logs", "again"]).ok() == "up\nup\n");
+    until("it was removed", || engine.get("/containers/gone/json").unwrap().0 == 404);
+    // The log has no gap.
+    let log = engine.wharf(["logs", "lives"]).ok();
+    for (index, line) in log.lines().enumerate() {
+        assert_eq!(line, index.to_string());
+    }
+    assert!(log.lines().count() > 3);
+    assert_eq!(engine.wharf(["exec", "lives", "echo", "still"]).ok(), "still\n");
+    engine.wharf(["stop", "-t", "0", "lives"]).ok();
+    engine.finish();
+}
+
+#[test]
+fn an_exec_and_an_attached_client_survive() {
+    let mut engine = Engine::start();
+    let bind = format!("{}:/gate", engine.dir.path().display());
+    let run = ["run", "-d", "--name", "cc", "--network", "none", "-v", &bind, "busybox"];
+    engine.wharf([&run[..], &["sleep", "1000"]].concat()).ok();
+    let script = "echo begun; while [ ! -e /gate/go ]; do sleep 0.02; done; echo ended; exit 6";
+    let mut client = engine
+        .command(crate::harness::Cli::Docker, ["exec", "cc", "sh", "-c", script])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut begun = [0u8; 6];
+    std::io::Read::read_exact(client.stdout.as_mut().unwrap(), &mut begun).unwrap();
+    engine.kill();
+    engine.begin(&[]);
+    std::fs::write(engine.dir.path().join("go"), "").unwrap();
+    let ran = crate::harness::Ran::from(client.wait_with_output().unwrap());
+    // The stream went past the engine; the exit code is asked of the new one.
+    assert_eq!((ran.code, ran.out.as_str()), (6, "ended\n"), "{ran:?}");
+    engine.finish();
+}
+
+#[test]
+fn a_monitor_that_is_killed_leaves_its_container_running() {
+    let mut engine = Engine::start();
+    engine.wharf(["run", "-d", "--name", "cc", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    let id = engine.inspect("cc")["Id"].as_str().unwrap().to_owned();
+    let record = std::fs::read_to_string(engine.run().join("containers").join(&id).join("started.json"));
+    let record: serde_json::Value = serde_json::from_str(&record.unwrap()).unwrap();
+    let monitor = record["monitor_pid"].as_i64().unwrap() as i32;
+    sys::signal::kill(monitor, sys::libc::SIGKILL).unwrap();
+    until("the engine noticed", || {
+        engine.inspect("cc")["State"]["Error"].as_str().unwrap().contains("degraded")
+    });
+    assert_eq!(engine.state("cc"), "running");
+    // Also for an engine that comes later.
+    engine.kill();
+    engine.begin(&[]);
+    assert_eq!(engine.state("cc"), "running");
+    engine.wharf(["kill", "cc"]).ok();
+    until("its end is known", || engine.state("cc") == "exited");
+    engine.finish();
+}
+
+#[test]
+fn the_engine_dies_at_every_failpoint_and_nothing_is_lost() {
+    for point in engine::failpoint::NAMES {
+        let mut engine = Engine::start();
+        engine.wharf(["run", "-d", "--name", "old", "--network", "none", "busybox", "sleep", "1000"]).ok();
+        let pid = engine.inspect("old")["State"]["Pid"].as_i64().unwrap();
+        engine.kill();
+        engine.begin(&[("WHARF_FAILPOINT", point)]);
+        // One of these meets the failpoint; all the others must not mind.
+        let steps: [&[&str]; 6] = [
+            &["run", "--name", "new", "--network", "none", "busybox", "sh", "-c", "echo x; exit 3"],
+            &["restart", "-t", "0", "new"],
+            &["rename", "new", "renamed"],
+            &["rename", "renamed", "new"],
+            &["rm", "-f", "new"],
+            &["run", "--rm", "--name", "rm", "--network", "none", "busybox", "true"],
+        ];
+        for step in steps {
+            if !engine.is_dead() {
+                engine.wharf(step);
+            }
+        }
+        assert!(engine.is_dead(), "nothing met the failpoint `{point}`");
+        engine.wait_for_death();
+        engine.begin(&[]);
+        assert_eq!(engine.inspect("old")["State"]["Pid"].as_i64(), Some(pid), "{point}");
+        // Whatever is there is whole: it can be inspected, and run again or removed.
+        for name in ["new", "renamed", "rm"] {
+            if let Some((200, _)) = engine.get(&format!("/containers/{name}/json")) {
+                until("its state settles", || {
+                    let (status, body) = engine.get(&format!("/containers/{name}/json")).unwrap();
+                    status == 404
+                        || ["\"created\"", "\"exited\""]
+                            .iter()
+                            .any(|state| body.contains(&format!("\"Status\":{state}")))
+                });
+                engine.wharf(["rm", "-f", name]).ok();
+            }
+        }
+        let again = engine.wharf(["run", "--rm", "--name", "new", "--network", "none", "busybox", "echo", "fine"]);
+        assert_eq!(again.ok(), "fine\n", "{point}");
+        engine.finish();
+    }
+}
+
+#[test]
+fn a_second_engine_on_the_same_root_is_refused() {
+    let engine = Engine::empty();
+    let other = engine.dir.path().join("other");
+    let ran: crate::harness::Ran = std::process::Command::new(env!("CARGO_BIN_EXE_wharf"))
+        .arg("engine")
+        .arg("--root")
+        .arg(engine.root())
+        .arg("--run")
+        .arg(&other)
+        .output()
+        .unwrap()
+        .into();
+    assert_ne!(ran.code, 0);
+    assert!(ran.err.contains("another engine is using it"), "{ran:?}");
+    engine.finish();
+}
