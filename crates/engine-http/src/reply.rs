@@ -16,7 +16,7 @@ use stdx::Kind;
 pub(crate) type Response = hyper::Response<BoxBody<Bytes, std::io::Error>>;
 
 /// An answer before the headers that all have.
-pub(crate) struct Reply(Response);
+pub(crate) struct Reply(Box<Response>);
 
 impl std::fmt::Debug for Reply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,7 +31,7 @@ impl Reply {
     fn new(status: StatusCode, body: BoxBody<Bytes, std::io::Error>) -> Reply {
         let mut response = hyper::Response::new(body);
         *response.status_mut() = status;
-        Reply(response)
+        Reply(Box::new(response))
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -135,7 +135,7 @@ impl From<EngineError> for Reply {
 
 /// Adds the headers that every answer has, except those that leave HTTP.
 pub(crate) fn finish(reply: Reply) -> Response {
-    let mut response = reply.0;
+    let mut response = *reply.0;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }

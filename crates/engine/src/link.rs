@@ -85,7 +85,7 @@ impl Link {
     pub async fn next(&mut self) -> Result<Option<Event>, LinkError> {
         let mut buffer = [0u8; 4096];
         loop {
-            if let Some(event) = self.decoder.next().map_err(LinkError::Frame)? {
+            if let Some(event) = self.decoder.pop().map_err(LinkError::Frame)? {
                 return Ok(Some(event));
             }
             self.stream.readable().await.map_err(LinkError::Stream)?;

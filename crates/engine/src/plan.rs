@@ -50,8 +50,6 @@ pub const READONLY_PATHS: [&str; 5] =
 
 /// Everything that is known when a container is started.
 pub struct Inputs<'a> {
-    /// Its id.
-    pub id: &'a str,
     /// What runs.
     pub config: &'a ContainerConfig,
     /// Where and under which limits, with all defaults filled in.

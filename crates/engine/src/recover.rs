@@ -55,7 +55,7 @@ fn wire(config: EngineConfig) -> Result<(Services, Vec<ContainerRecord>)> {
     let broken = |error: PathError| {
         EngineError::internal("failed to prepare the engine's directories", error)
     };
-    stdx::fs::create_dir_all(&config.root, 0o711).map_err(broken)?;
+    stdx::fs::create_dir_all(&config.root, 0o700).map_err(broken)?;
     stdx::fs::create_dir_all(&config.run, 0o755).map_err(broken)?;
     for dir in ["containers", "execs"] {
         stdx::fs::create_dir_all(&config.run.join(dir), 0o700).map_err(broken)?;

@@ -118,7 +118,6 @@ impl Services {
             _ => &record.id,
         };
         let inputs = Inputs {
-            id: &record.id,
             config: &record.config,
             host: &record.host,
             ids: &record.ids,

@@ -83,7 +83,7 @@ impl Connection {
         }
         let mut requests = Vec::new();
         loop {
-            match self.decoder.next() {
+            match self.decoder.pop() {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => return requests,
                 Err(_) => {

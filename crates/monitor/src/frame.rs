@@ -47,7 +47,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`FrameError`]; the stream is of no use any more.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn pop<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
         let bytes = u32::from_le_bytes(*head) as usize;
         if bytes > FRAME_BYTES_MAX {

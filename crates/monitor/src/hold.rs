@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cgroup::{Cgroup, Hierarchy};
@@ -372,7 +372,7 @@ impl<'a> Monitor<'a> {
     }
 }
 
-fn record_start(run_dir: &PathBuf, pid: i32, started_ns: i64) {
+fn record_start(run_dir: &Path, pid: i32, started_ns: i64) {
     let record = StartRecord {
         pid,
         monitor_pid: std::process::id() as i32,

@@ -88,6 +88,7 @@ pub struct AttachSpec {
 }
 
 /// From the engine to a monitor.
+#[allow(clippy::large_enum_variant, reason = "one at a time, and never kept")]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Request {
     /// First frame of a connection made after the start; answered by [`Event::Hello`].

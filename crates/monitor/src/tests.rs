@@ -48,7 +48,7 @@ impl Held {
 
     fn next(&mut self) -> Event {
         loop {
-            if let Some(event) = self.decoder.next().unwrap() {
+            if let Some(event) = self.decoder.pop().unwrap() {
                 return event;
             }
             let mut buffer = [0u8; 4096];

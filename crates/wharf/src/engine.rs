@@ -44,7 +44,7 @@ pub fn main(flags: &Parsed, hosts: &[String]) -> Outcome {
 /// `wharf runtime`: the OCI runtime command line.
 pub fn runtime_main(words: &[String]) -> i32 {
     let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-    i32::from(words.is_empty())
+    runtime::cli::main(&words)
 }
 
 /// `wharf spawner`: started by an engine only.

@@ -54,11 +54,6 @@ pub enum ExecState {
 }
 
 impl Exec {
-    /// Program and arguments in one text, as events have them: `exec_create: sh -c true`.
-    pub fn line(&self) -> String {
-        self.wish.cmd.iter().flatten().cloned().collect::<Vec<_>>().join(" ")
-    }
-
     /// Docker's events end in a blank after the arguments; for one word, that is all there is.
     pub fn event(&self, action: &str) -> String {
         let mut words = self.wish.cmd.iter().flatten();

@@ -69,7 +69,7 @@ fn inspect(services: &Services, view: &View) -> ContainerInspect {
         platform: "linux".to_owned(),
         exec_ids: exec_ids(view),
         host_config: host_config(record),
-        graph_driver: graph_driver(services, &record.id),
+        graph_driver: graph_driver(services, &record.id, record.state.pid),
         mounts: mounts::points(&mounts::parse(&record.host).unwrap_or_default()),
         config: record.config.clone(),
         network_settings: network_settings(record),
@@ -132,7 +132,7 @@ fn host_config(record: &ContainerRecord) -> HostConfig {
 }
 
 /// Docker's names for the parts of an overlay.
-fn graph_driver(services: &Services, id: &str) -> GraphDriver {
+fn graph_driver(services: &Services, id: &str, pid: i32) -> GraphDriver {
     let mut data = BTreeMap::from([("ID".to_owned(), id.to_owned())]);
     if let Ok(paths) = services.store.rootfs_paths(id) {
         let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
@@ -141,6 +141,9 @@ fn graph_driver(services: &Services, id: &str) -> GraphDriver {
         data.insert("LowerDir".to_owned(), lowers.join(":"));
         data.insert("UpperDir".to_owned(), text(paths.rw_dir.join("upper")));
         data.insert("WorkDir".to_owned(), text(paths.rw_dir.join("work")));
+        // The overlay is mounted nowhere on the host: a running container's root leads to it.
+        let merged = if pid > 0 { format!("/proc/{pid}/root") } else { String::new() };
+        data.insert("MergedDir".to_owned(), merged);
     }
     GraphDriver { data: Some(data), name: "overlay2".to_owned() }
 }

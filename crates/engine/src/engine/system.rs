@@ -12,6 +12,7 @@ use docker_api::{
 use crate::container::state::State;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::services::Services;
 
 impl Engine {
     /// Versions, for `docker version`.
@@ -20,6 +21,7 @@ impl Engine {
         let kernel = names.release().to_string_lossy().into_owned();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let (max, min) = (ApiVersion::MAX.to_string(), ApiVersion::MIN.to_string());
+        let built = built(&self.services.config.program);
         let details = BTreeMap::from([
             ("ApiVersion".to_owned(), max.clone()),
             ("MinAPIVersion".to_owned(), min.clone()),
@@ -27,6 +29,10 @@ impl Engine {
             ("Os".to_owned(), "linux".to_owned()),
             ("KernelVersion".to_owned(), kernel.clone()),
             ("Experimental".to_owned(), "false".to_owned()),
+            ("BuildTime".to_owned(), built.clone()),
+            // Clients look for these keys; what they are for other engines we have not.
+            ("GitCommit".to_owned(), String::new()),
+            ("GoVersion".to_owned(), String::new()),
         ]);
         Version {
             platform: PlatformName { name: "Wharf".to_owned() },
@@ -41,6 +47,7 @@ impl Engine {
             os: "linux".to_owned(),
             arch: architecture().to_owned(),
             kernel_version: kernel,
+            build_time: built,
             ..Version::default()
         }
     }
@@ -59,8 +66,6 @@ impl Engine {
         let count = |wanted: &dyn Fn(State) -> bool| {
             i64::try_from(states.iter().filter(|state| wanted(**state)).count()).unwrap_or(0)
         };
-        let can = |controller| services.hierarchy.supports(controller);
-        let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
         Ok(Info {
             id: machine.id,
             containers: count(&|_| true),
@@ -73,30 +78,9 @@ impl Engine {
                 ["Supports d_type".to_owned(), "true".to_owned()],
                 ["userxattr".to_owned(), "true".to_owned()],
             ]),
-            plugins: PluginsInfo {
-                volume: words(&[]),
-                network: words(&["host", "null"]),
-                authorization: None,
-                log: words(&["json-file", "none"]),
-            },
-            memory_limit: can(Controller::Memory),
-            swap_limit: services.hierarchy.swap_accounting(),
-            cpu_cfs_period: can(Controller::Cpu),
-            cpu_cfs_quota: can(Controller::Cpu),
-            cpu_shares: can(Controller::Cpu),
-            cpu_set: can(Controller::Cpuset),
-            pids_limit: can(Controller::Pids),
-            ipv4_forwarding: true,
-            oom_kill_disable: services.hierarchy.version() != CgroupVersion::V2,
             n_fd: machine.descriptors,
             n_goroutines: i64::try_from(states.len()).unwrap_or(0) + 1,
             system_time: Timestamp::now().to_string(),
-            logging_driver: "json-file".to_owned(),
-            cgroup_driver: "cgroupfs".to_owned(),
-            cgroup_version: match services.hierarchy.version() {
-                CgroupVersion::V2 => "2".to_owned(),
-                CgroupVersion::V1 | CgroupVersion::Hybrid => "1".to_owned(),
-            },
             n_events_listener: i64::try_from(services.events.listeners()).unwrap_or(0),
             kernel_version: machine.kernel,
             operating_system: machine.system,
@@ -109,22 +93,65 @@ impl Engine {
             mem_total: machine.memory_bytes,
             docker_root_dir: services.config.root.to_string_lossy().into_owned(),
             name: machine.name,
-            labels: words(&[]),
+            labels: Some(Vec::new()),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
-            runtimes: Some(BTreeMap::from([(
-                "wharf".to_owned(),
-                RuntimeEntry { path: "wharf".to_owned(), ..RuntimeEntry::default() },
-            )])),
-            default_runtime: "wharf".to_owned(),
             swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
-            live_restore_enabled: true,
-            init_binary: "docker-init".to_owned(),
-            containerd_commit: Commit::default(),
-            security_options: words(&["name=seccomp,profile=builtin", "name=userns"]),
-            cdi_spec_dirs: words(&[]),
-            ..Info::default()
+            ..abilities(services)
         })
     }
+}
+
+/// What this machine and this version of the engine can do.
+fn abilities(services: &Services) -> Info {
+    let can = |controller| services.hierarchy.supports(controller);
+    let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
+    Info {
+        plugins: PluginsInfo {
+            volume: words(&[]),
+            network: words(&["host", "null"]),
+            authorization: None,
+            log: words(&["json-file", "none"]),
+        },
+        memory_limit: can(Controller::Memory),
+        swap_limit: services.hierarchy.swap_accounting(),
+        cpu_cfs_period: can(Controller::Cpu),
+        cpu_cfs_quota: can(Controller::Cpu),
+        cpu_shares: can(Controller::Cpu),
+        cpu_set: can(Controller::Cpuset),
+        pids_limit: can(Controller::Pids),
+        ipv4_forwarding: forwards(),
+        oom_kill_disable: services.hierarchy.version() != CgroupVersion::V2,
+        logging_driver: "json-file".to_owned(),
+        cgroup_driver: "cgroupfs".to_owned(),
+        cgroup_version: match services.hierarchy.version() {
+            CgroupVersion::V2 => "2".to_owned(),
+            CgroupVersion::V1 | CgroupVersion::Hybrid => "1".to_owned(),
+        },
+        runtimes: Some(BTreeMap::from([(
+            "wharf".to_owned(),
+            RuntimeEntry { path: "wharf".to_owned(), ..RuntimeEntry::default() },
+        )])),
+        default_runtime: "wharf".to_owned(),
+        live_restore_enabled: true,
+        init_binary: "docker-init".to_owned(),
+        containerd_commit: Commit::default(),
+        security_options: words(&["name=seccomp,profile=builtin", "name=userns"]),
+        cdi_spec_dirs: words(&[]),
+        ..Info::default()
+    }
+}
+
+/// Whether this machine routes between its links.
+fn forwards() -> bool {
+    std::fs::read("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.starts_with(b"1"))
+}
+
+/// When the program was made.
+fn built(program: &Path) -> String {
+    let made = std::fs::metadata(program).and_then(|file| file.modified());
+    let seconds = made.ok().and_then(|made| made.duration_since(std::time::UNIX_EPOCH).ok());
+    let seconds = seconds.and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or(0);
+    Timestamp::from_seconds(seconds).to_string()
 }
 
 /// As Go calls it.

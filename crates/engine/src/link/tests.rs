@@ -23,7 +23,7 @@ fn receive(socket: &OwnedFd) -> (Request, usize) {
         assert!(got.bytes > 0, "the stream ended");
         fds += got.fds.len();
         decoder.push(&buffer[..got.bytes]);
-        if let Some(request) = decoder.next().unwrap() {
+        if let Some(request) = decoder.pop().unwrap() {
             return (request, fds);
         }
     }

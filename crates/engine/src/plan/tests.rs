@@ -27,7 +27,6 @@ fn compiled(change: impl FnOnce(&mut ContainerConfig, &mut HostConfig)) -> Launc
     let other = Joinable { id: "other".to_owned(), pid: 77, map };
     let joinable: Vec<Joinable> = modes.joined().take(1).map(|_| other.clone()).collect();
     let inputs = Inputs {
-        id: "0123456789abcdef",
         config: &config,
         host: &host,
         ids: &ids,

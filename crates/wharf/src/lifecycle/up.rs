@@ -44,8 +44,8 @@ fn text(path: &Path) -> String {
 }
 
 fn start(place: &Place, words: Vec<String>) -> Result<(), Failure> {
-    make_directory(&place.root)?;
-    make_directory(&place.run)?;
+    make_directory(&place.root, 0o700)?;
+    make_directory(&place.run, 0o711)?;
     let log_path = place.log_file();
     let log = OpenOptions::new().create(true).append(true).mode(0o600).open(&log_path);
     let log = log.map_err(|error| failed("open", &log_path, &error))?;
@@ -63,8 +63,8 @@ fn start(place: &Place, words: Vec<String>) -> Result<(), Failure> {
     wait_until_it_answers(place, &mut child, log_start)
 }
 
-fn make_directory(path: &Path) -> Result<(), Failure> {
-    let made = DirBuilder::new().recursive(true).mode(0o711).create(path);
+fn make_directory(path: &Path, mode: u32) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
     made.map_err(|error| failed("make", path, &error))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::docker::{docker, is_here, wharf};
+use crate::docker::{docker, require, wharf};
 use crate::fake::FakeEngine;
 
 const SAME: &[&str] = &[
@@ -100,9 +100,7 @@ fn compare(at: &str, ours: &Value, theirs: &Value, differences: &mut Vec<String>
 
 #[test]
 fn are_the_ones_that_docker_sends() {
-    if !is_here() {
-        return;
-    }
+    require();
     let directory = tempfile::tempdir().unwrap();
     let engine = FakeEngine::start(directory.path());
     std::fs::write(directory.path().join("PROFILE"), "{\"b\": [1, 2 ],\n \"a\": \"x \\\" y\"}")

@@ -16,14 +16,11 @@ pub struct Ran {
     pub code: Option<i32>,
 }
 
-/// Whether a Docker CLI 28 is here: `WHARF_TEST_DOCKER`, or `docker` in `PATH`.
-pub fn is_here() -> bool {
+/// There must be a Docker CLI 28 to compare with: `WHARF_TEST_DOCKER`, or `docker` in `PATH`.
+pub fn require() {
     let version = Command::new(program()).arg("--version").output();
     let here = version.is_ok_and(|v| v.stdout.starts_with(b"Docker version 28."));
-    if !here {
-        eprintln!("no Docker CLI 28 here, nothing compared");
-    }
-    here
+    assert!(here, "the docker CLI 28 is missing: `make test` brings it, or set WHARF_TEST_DOCKER");
 }
 
 fn program() -> String {

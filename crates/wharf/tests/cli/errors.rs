@@ -1,6 +1,6 @@
 //! Command lines that are wrong.
 
-use crate::docker::{docker, is_here, wharf};
+use crate::docker::{docker, require, wharf};
 
 /// `''` is an empty word.
 const WRONG: &[&str] = &[
@@ -152,9 +152,7 @@ const WRONG: &[&str] = &[
 
 #[test]
 fn are_refused_in_the_same_words() {
-    if !is_here() {
-        return;
-    }
+    require();
     let directory = tempfile::tempdir().unwrap();
     let host = "unix:///nonexistent/engine.sock";
     let mut different = Vec::new();

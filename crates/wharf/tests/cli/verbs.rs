@@ -7,7 +7,7 @@ use docker_api::{
 };
 use serde_json::{Value, json};
 
-use crate::docker::{Ran, docker, is_here, wharf};
+use crate::docker::{Ran, docker, require, wharf};
 use crate::fake::{FakeEngine, Heard};
 
 /// Words of a command line, and its standard input.
@@ -254,9 +254,7 @@ fn comparable(heard: Vec<Heard>, words: &[String]) -> Vec<Heard> {
 
 #[test]
 fn do_what_docker_does() {
-    if !is_here() {
-        return;
-    }
+    require();
     type Program = fn(&[String], &str, &Path, &str) -> Ran;
     let mut different = Vec::new();
     for (line, stdin) in LINES {

@@ -102,7 +102,7 @@ impl Engine {
             .arg("--root")
             .arg(self.root())
             .arg("--run")
-            .arg(self.run())
+            .arg(self.run_dir())
             .arg("--host")
             .arg(self.host())
             .envs(env.iter().copied())
@@ -123,7 +123,7 @@ impl Engine {
         self.dir.path().join("root")
     }
 
-    pub fn run(&self) -> PathBuf {
+    pub fn run_dir(&self) -> PathBuf {
         self.dir.path().join("run")
     }
 
@@ -190,6 +190,18 @@ impl Engine {
         self.cli(Cli::Docker, args)
     }
 
+    /// Runs a command in a new container without a network, which is removed when it ends.
+    pub fn run(&self, cli: Cli, flags: &[&str], command: &[&str]) -> Ran {
+        let run = ["run", "--rm", "--network", "none"];
+        self.cli(cli, [&run[..], flags, &["busybox"], command].concat())
+    }
+
+    /// Starts a container without a network, which runs until somebody ends it.
+    pub fn background(&self, name: &str, flags: &[&str], command: &[&str]) {
+        let run = ["run", "-d", "--name", name, "--network", "none"];
+        self.wharf([&run[..], flags, &["busybox"], command].concat()).ok();
+    }
+
     /// Runs a command with this standard input.
     pub fn with_input(&self, cli: Cli, args: &[&str], input: &[u8]) -> Ran {
         let mut child = self
@@ -249,15 +261,7 @@ impl Engine {
         if !tar.exists() {
             let tree = self.dir.path().join("tree");
             make_tree(&tree);
-            let made = Command::new("tar")
-                .arg("-C")
-                .arg(&tree)
-                .args(["--owner=0", "--group=0", "-cf"])
-                .arg(&tar)
-                .arg(".")
-                .status()
-                .unwrap();
-            assert!(made.success());
+            pack(&tree, &["--owner=0", "--group=0", "-cf"], &tar);
         }
         tar
     }
@@ -286,17 +290,24 @@ impl Drop for Engine {
             drop(child.kill());
             drop(child.wait());
         }
-        let runs = std::fs::read_dir(self.run().join("containers")).into_iter().flatten();
+        let runs = std::fs::read_dir(self.run_dir().join("containers")).into_iter().flatten();
         for run in runs.flatten() {
             let started = std::fs::read_to_string(run.path().join("started.json"));
-            let pid = started.ok().and_then(|text| {
-                serde_json::from_str::<Value>(&text).ok()?["pid"].as_i64()
-            });
+            let pid = started
+                .ok()
+                .and_then(|text| serde_json::from_str::<Value>(&text).ok()?["pid"].as_i64());
             if let Some(pid) = pid {
                 drop(sys::signal::kill(pid as i32, sys::libc::SIGKILL));
             }
         }
     }
+}
+
+/// Makes a tar file of a directory; the last flag is the one that takes its name.
+pub fn pack(tree: &Path, flags: &[&str], tar: &Path) {
+    let mut command = Command::new("tar");
+    let made = command.arg("-C").arg(tree).args(flags).arg(tar).arg(".").status().unwrap();
+    assert!(made.success());
 }
 
 fn make_tree(tree: &Path) {

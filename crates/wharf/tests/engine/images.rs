@@ -23,7 +23,8 @@ with tarfile.open(out + '/docker.tar', 'w') as t:
     add(t, 'manifest.json', json.dumps([{"Config": digest(config) + '.json',
         "RepoTags": ["fromdocker:1"], "Layers": ["x/layer.tar"]}]).encode())
 packed = gzip.compress(plain)
-manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+manifest_type = "application/vnd.oci.image.manifest.v1+json"
+manifest = json.dumps({"schemaVersion": 2, "mediaType": manifest_type,
   "config": {"mediaType": "application/vnd.oci.image.config.v1+json",
              "digest": "sha256:" + digest(config), "size": len(config)},
   "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -33,8 +34,8 @@ with tarfile.open(out + '/oci.tar', 'w') as t:
     for b in (config, packed, manifest):
         add(t, 'blobs/sha256/' + digest(b), b)
     add(t, 'index.json', json.dumps({"schemaVersion": 2, "manifests": [
-        {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:" + digest(manifest),
-         "size": len(manifest), "annotations": {"io.containerd.image.name": "docker.io/library/fromoci:2"}}]}).encode())
+        {"mediaType": manifest_type, "digest": "sha256:" + digest(manifest), "size": len(manifest),
+         "annotations": {"io.containerd.image.name": "docker.io/library/fromoci:2"}}]}).encode())
 "#;
 
 fn archives(engine: &Engine) {
@@ -75,8 +76,10 @@ fn archives_load_however_they_are_packed() {
             assert_eq!(said, format!("Loaded image: {name}\n"), "{cli:?} {file}");
             let run = engine.cli(cli, ["run", "--rm", "--network", "none", name]).ok();
             assert_eq!(run, "from-image\n");
-            let facts = "{{.Config.WorkingDir}} {{.Config.Labels.l}} {{.Architecture}} {{.Config.StopSignal}}";
-            assert_eq!(engine.cli(cli, ["image", "inspect", "-f", facts, name]).ok(), "/work m amd64 SIGINT\n");
+            let format = "{{.Config.WorkingDir}} {{.Config.Labels.l}} {{.Architecture}} \
+                          {{.Config.StopSignal}}";
+            let facts = engine.cli(cli, ["image", "inspect", "-f", format, name]);
+            assert_eq!(facts.ok(), "/work m amd64 SIGINT\n");
             engine.cli(cli, ["rmi", name]).ok();
         }
         assert_eq!(engine.cli(cli, ["images", "-q"]).ok(), "");
@@ -97,7 +100,8 @@ fn names_are_given_and_taken() {
         let found = engine.cli(cli, ["images", "--filter", "reference=tw*", "-q"]).ok();
         assert_eq!(found.lines().count(), 1);
         assert_eq!(engine.cli(cli, ["rmi", "two"]).ok(), "Untagged: two:latest\n");
-        assert_eq!(engine.cli(cli, ["rmi", "localhost:5000/a/b:v1"]).ok(), "Untagged: localhost:5000/a/b:v1\n");
+        let said = engine.cli(cli, ["rmi", "localhost:5000/a/b:v1"]).ok();
+        assert_eq!(said, "Untagged: localhost:5000/a/b:v1\n");
     }
     let deleted = engine.docker(["rmi", "busybox"]).ok();
     assert!(deleted.starts_with("Untagged: busybox:latest\nDeleted: sha256:"), "{deleted}");
@@ -111,10 +115,13 @@ fn imports_take_changes() {
     let tar = engine.busybox();
     let changes = ["--change", "CMD [\"echo\",\"changed\"]", "--change", "ENV K=V", "-m", "note"];
     for cli in BOTH {
-        let id = engine.cli(cli, [&["import"], &changes[..], &[tar.to_str().unwrap(), "imp:1"]].concat()).ok();
+        let import = [&["import"], &changes[..], &[tar.to_str().unwrap(), "imp:1"]].concat();
+        let id = engine.cli(cli, import).ok();
         assert!(id.starts_with("sha256:"), "{id}");
-        assert_eq!(engine.cli(cli, ["run", "--rm", "--network", "none", "imp:1"]).ok(), "changed\n");
-        let facts = engine.cli(cli, ["image", "inspect", "-f", "{{.Comment}} {{json .Config.Env}}", "imp:1"]);
+        let run = engine.cli(cli, ["run", "--rm", "--network", "none", "imp:1"]).ok();
+        assert_eq!(run, "changed\n");
+        let format = "{{.Comment}} {{json .Config.Env}}";
+        let facts = engine.cli(cli, ["image", "inspect", "-f", format, "imp:1"]);
         assert_eq!(facts.ok(), "note [\"K=V\"]\n");
         engine.cli(cli, ["rmi", "imp:1"]).ok();
     }

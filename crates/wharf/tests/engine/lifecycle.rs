@@ -6,11 +6,10 @@ use crate::harness::{BOTH, Engine, until};
 fn run_prints_and_exits_as_the_program_does() {
     let engine = Engine::start();
     for cli in BOTH {
-        let ran = engine.cli(cli, ["run", "--rm", "--network", "none", "busybox", "echo", "hi"]);
+        let ran = engine.run(cli, &[], &["echo", "hi"]);
         assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "hi\n", ""), "{cli:?}");
         let script = "echo out; echo err >&2; exit 3";
-        let ran =
-            engine.cli(cli, ["run", "--rm", "--network", "none", "busybox", "sh", "-c", script]);
+        let ran = engine.run(cli, &[], &["sh", "-c", script]);
         assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (3, "out\n", "err\n"));
         let run = ["run", "-i", "--rm", "--network", "none", "busybox", "cat"];
         assert_eq!(engine.with_input(cli, &run, b"stdin-data\n").ok(), "stdin-data\n");
@@ -36,10 +35,12 @@ fn states_and_their_words() {
     for cli in BOTH {
         let name = format!("box-{cli:?}").to_lowercase();
         let name = name.as_str();
-        let none = ["--network", "none"];
-        engine.cli(cli, [&["create", "--name", name], &none[..], &["busybox", "sleep", "1000"]].concat()).ok();
+        let create = ["create", "--name", name, "--network", "none", "busybox", "sleep", "1000"];
+        engine.cli(cli, create).ok();
+        let filter = format!("name={name}");
         let status = |engine: &Engine| {
-            engine.cli(cli, ["ps", "-a", "--filter", &format!("name={name}"), "--format", "{{.Status}}"]).ok()
+            let ps = ["ps", "-a", "--filter", &filter, "--format", "{{.Status}}"];
+            engine.cli(cli, ps).ok()
         };
         assert_eq!(status(&engine), "Created\n");
         assert_eq!(engine.cli(cli, ["start", name]).ok(), format!("{name}\n"));
@@ -60,7 +61,8 @@ fn states_and_their_words() {
         let name2 = format!("{name}-2");
         let refused = engine.cli(cli, ["rm", &name2]);
         assert_eq!(refused.code, 1);
-        assert!(refused.err.contains("container is running: stop the container before removing or force remove"), "{refused:?}");
+        let text = "container is running: stop the container before removing or force remove";
+        assert!(refused.err.contains(text), "{refused:?}");
         engine.cli(cli, ["kill", "-s", "TERM", &name2]).ok();
         engine.cli(cli, ["kill", &name2]).ok();
         assert_eq!(engine.cli(cli, ["wait", &name2]).ok(), "137\n");
@@ -74,12 +76,13 @@ fn stop_lets_a_program_end_itself() {
     let engine = Engine::start();
     let script = "trap 'echo got TERM; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
     for cli in BOTH {
-        let run = ["run", "-d", "--name", "trap", "--network", "none", "busybox", "sh", "-c", script];
-        engine.cli(cli, run).ok();
+        let run = ["run", "-d", "--name", "trap", "--network", "none", "busybox"];
+        engine.cli(cli, [&run[..], &["sh", "-c", script]].concat()).ok();
         until("the trap is set", || engine.cli(cli, ["logs", "trap"]).ok().contains("ready"));
         engine.cli(cli, ["stop", "trap"]).ok();
         assert_eq!(engine.cli(cli, ["logs", "trap"]).ok(), "ready\ngot TERM\n");
-        let code = engine.cli(cli, ["inspect", "-f", "{{.State.ExitCode}} {{.State.Status}}", "trap"]);
+        let format = "{{.State.ExitCode}} {{.State.Status}}";
+        let code = engine.cli(cli, ["inspect", "-f", format, "trap"]);
         assert_eq!(code.ok(), "7 exited\n");
         engine.cli(cli, ["rm", "trap"]).ok();
     }
@@ -89,13 +92,14 @@ fn stop_lets_a_program_end_itself() {
 #[test]
 fn execs_have_codes_users_and_directories() {
     let engine = Engine::start();
-    engine.wharf(["run", "-d", "--name", "ex", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    engine.background("ex", &[], &["sleep", "1000"]);
     for cli in BOTH {
         let ran = engine.cli(cli, ["exec", "ex", "sh", "-c", "echo out; echo err >&2; exit 4"]);
         assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (4, "out\n", "err\n"));
         assert_eq!(engine.with_input(cli, &["exec", "-i", "ex", "cat"], b"abc").ok(), "abc");
         let script = "pwd; id -u; id -g; echo $X";
-        let ran = engine.cli(cli, ["exec", "-e", "X=1", "-w", "/tmp", "-u", "u:root", "ex", "sh", "-c", script]);
+        let exec = ["exec", "-e", "X=1", "-w", "/tmp", "-u", "u:root", "ex", "sh", "-c", script];
+        let ran = engine.cli(cli, exec);
         assert_eq!(ran.ok(), "/tmp\n1000\n0\n1\n");
         engine.cli(cli, ["exec", "-d", "ex", "touch", "/tmp/detached"]).ok();
         until("the detached exec ran", || {
@@ -113,7 +117,7 @@ fn execs_have_codes_users_and_directories() {
 #[test]
 fn top_shows_the_processes() {
     let engine = Engine::start();
-    engine.wharf(["run", "-d", "--name", "tt", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    engine.background("tt", &[], &["sleep", "1000"]);
     for cli in BOTH {
         let top = engine.cli(cli, ["top", "tt"]).ok();
         let mut lines = top.lines();
@@ -127,8 +131,7 @@ fn top_shows_the_processes() {
 #[test]
 fn restart_policies_are_kept() {
     let engine = Engine::start();
-    let run = ["run", "-d", "--name", "loop", "--network", "none", "--restart", "on-failure:2"];
-    engine.wharf([&run[..], &["busybox", "sh", "-c", "echo x; exit 5"]].concat()).ok();
+    engine.background("loop", &["--restart", "on-failure:2"], &["sh", "-c", "echo x; exit 5"]);
     until("it gave up", || engine.state("loop") == "exited");
     assert_eq!(engine.wharf(["logs", "loop"]).ok(), "x\nx\nx\n");
     assert_eq!(engine.inspect("loop")["RestartCount"], 2);

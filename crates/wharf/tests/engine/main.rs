@@ -1,6 +1,8 @@
 //! The whole engine, driven as users drive it: by `wharf`, by the real docker command line, and by
 //! its socket.
 
+#![allow(clippy::unwrap_used, reason = "a harness may panic: it is a test's")]
+
 mod api;
 mod harness;
 mod images;

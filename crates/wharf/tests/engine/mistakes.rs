@@ -15,30 +15,42 @@ fn mistakes_of_run() {
     let long = |flags: &[&'static str], command: &[&'static str]| {
         [&["run", "--rm", "--network", "none"], flags, &["busybox"], command].concat()
     };
-    let rows: &[(&[&str], &[&str], i32, &str)] = &[
-        (&[], &["nosuchcmd"], 127, "exec: \"nosuchcmd\": executable file not found in $PATH"),
-        (&[], &["/nosuch"], 127, "no such file or directory"),
-        (&[], &["/etc"], 126, "exec: \"/etc\": is a directory: permission denied"),
-        (&[], &["/etc/passwd"], 126, "permission denied"),
-        (&["-u", "nouser"], &["true"], 125, "unable to find user nouser: no matching entries in passwd file"),
-        (&["-u", "0:nogroup1"], &["true"], 125, "unable to find group nogroup1"),
-        (&["-m", "1k"], &["true"], 125, "Minimum memory limit allowed is 6MB"),
-        (&["--cap-add", "BOGUS"], &["true"], 125, "unknown capability: \"CAP_BOGUS\""),
-        (&["--security-opt", "seccomp=/nosuch"], &["true"], 125, "opening seccomp profile (/nosuch) failed"),
-        (&["--bogus"], &["true"], 125, "unknown flag: --bogus"),
-        (&["--name", "u"], &["true"], 125, "Invalid container name (u), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"),
-        (&["--mount", "type=bind,src=/no/such/dir,dst=/x"], &["true"], 125, "bind source path does not exist: /no/such/dir"),
-        (&["-v", "named:/x"], &["true"], 125, "has no volumes yet"),
-        (&["-p", "1234:80"], &["true"], 125, "not supported"),
-        (&["--log-driver", "bogus"], &["true"], 125, "bogus"),
-        (&["-w", "relative"], &["true"], 125, "relative"),
-        (&["--ulimit", "nofile=999999999:999999999"], &["true"], 125, "nofile"),
+    let commands = [
+        ("nosuchcmd", 127, "exec: \"nosuchcmd\": executable file not found in $PATH"),
+        ("/nosuch", 127, "no such file or directory"),
+        ("/etc", 126, "exec: \"/etc\": is a directory: permission denied"),
+        ("/etc/passwd", 126, "permission denied"),
+    ];
+    let flags: &[(&[&str], &str)] = &[
+        (&["-u", "nouser"], "unable to find user nouser: no matching entries in passwd file"),
+        (&["-u", "0:nogroup1"], "unable to find group nogroup1"),
+        (&["-m", "1k"], "Minimum memory limit allowed is 6MB"),
+        (&["--cap-add", "BOGUS"], "unknown capability: \"CAP_BOGUS\""),
+        (&["--security-opt", "seccomp=/nosuch"], "opening seccomp profile (/nosuch) failed"),
+        (&["--bogus"], "unknown flag: --bogus"),
+        (
+            &["--name", "u"],
+            "Invalid container name (u), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+        ),
+        (
+            &["--mount", "type=bind,src=/no/such/dir,dst=/x"],
+            "bind source path does not exist: /no/such/dir",
+        ),
+        (&["-v", "named:/x"], "has no volumes yet"),
+        (&["-p", "1234:80"], "not supported"),
+        (&["--log-driver", "bogus"], "bogus"),
+        (&["-w", "relative"], "relative"),
+        (&["--ulimit", "nofile=999999999:999999999"], "nofile"),
     ];
     for cli in BOTH {
-        for (flags, command, code, text) in rows {
-            fails(&engine, cli, &long(flags, command), *code, text);
+        for (command, code, text) in commands {
+            fails(&engine, cli, &long(&[], &[command]), code, text);
         }
-        fails(&engine, cli, &["run", "nosuchimage", "true"], 125, "Unable to find image 'nosuchimage:latest' locally");
+        for (flags, text) in flags {
+            fails(&engine, cli, &long(flags, &["true"]), 125, text);
+        }
+        let text = "Unable to find image 'nosuchimage:latest' locally";
+        fails(&engine, cli, &["run", "nosuchimage", "true"], 125, text);
     }
     // Nothing is left of any of them.
     assert_eq!(engine.wharf(["ps", "-aq"]).ok(), "");
@@ -50,7 +62,8 @@ fn mistakes_with_names_and_states() {
     let engine = Engine::start();
     engine.wharf(["create", "--name", "one", "--network", "none", "busybox", "true"]).ok();
     for cli in BOTH {
-        fails(&engine, cli, &["create", "--name", "one", "busybox", "true"], 1, "Conflict. The container name \"/one\" is already in use by container");
+        let text = "Conflict. The container name \"/one\" is already in use by container";
+        fails(&engine, cli, &["create", "--name", "one", "busybox", "true"], 1, text);
         for verb in ["start", "stop", "kill", "pause", "rm", "logs", "top", "attach"] {
             fails(&engine, cli, &[verb, "nosuch"], 1, "No such container: nosuch");
         }
@@ -61,9 +74,11 @@ fn mistakes_with_names_and_states() {
         fails(&engine, cli, &["inspect", "nosuch"], 1, "o such object: nosuch");
         fails(&engine, cli, &["rmi", "nosuch"], 1, "No such image: nosuch");
         fails(&engine, cli, &["tag", "nosuch", "x:y"], 1, "No such image: nosuch");
-        fails(&engine, cli, &["tag", "busybox", "BAD:x"], 1, "repository name (library/BAD) must be lowercase");
+        let text = "repository name (library/BAD) must be lowercase";
+        fails(&engine, cli, &["tag", "busybox", "BAD:x"], 1, text);
         fails(&engine, cli, &["ps", "--filter", "bogus=1"], 1, "invalid filter 'bogus'");
-        fails(&engine, cli, &["inspect", "-f", "{{.NoSuch}}", "one"], 1, "map has no entry for key \"NoSuch\"");
+        let text = "map has no entry for key \"NoSuch\"";
+        fails(&engine, cli, &["inspect", "-f", "{{.NoSuch}}", "one"], 1, text);
         fails(&engine, cli, &["rmi", "busybox"], 1, "is using its referenced image");
         // Removing by force what is not there is said, and is no failure.
         let ran = engine.cli(cli, ["rm", "-f", "nosuch"]);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
-use crate::harness::Engine;
+use crate::harness::{Cli, Engine, pack};
 
 /// Name, mode, owner, time and content of everything below a directory.
 fn canary(dir: &Path) -> BTreeMap<String, String> {
@@ -35,8 +36,7 @@ fn make_canary(engine: &Engine) -> std::path::PathBuf {
 }
 
 fn status_of(engine: &Engine, flags: &[&str]) -> BTreeMap<String, String> {
-    let args = [&["run", "--rm", "--network", "none"], flags, &["busybox", "cat", "/proc/self/status"]];
-    let text = engine.wharf(args.concat()).ok();
+    let text = engine.run(Cli::Wharf, flags, &["cat", "/proc/self/status"]).ok();
     text.lines()
         .filter_map(|line| line.split_once(":\t"))
         .map(|(key, value)| (key.to_owned(), value.trim().to_owned()))
@@ -79,19 +79,16 @@ fn sec_r01_the_binary_cannot_be_overwritten() {
         let name = format!("attacker{userns}");
         let script = "while :; do for e in /proc/[0-9]*/exe; do (echo x >> $e) 2>/dev/null && \
                       echo WRITTEN $(readlink $e); done; done";
-        let mut args = vec!["run", "-d", "--network", "none", "--name", &name];
-        if !userns.is_empty() {
-            args.extend(["--userns", userns]);
-        }
+        let flags = ["--userns", userns];
+        let flags = if userns.is_empty() { &[] } else { &flags[..] };
         // busybox itself is busy, so the only thing that could be written is ours.
-        args.extend(["busybox", "sh", "-c", script]);
-        engine.wharf(args).ok();
+        engine.background(&name, flags, &["sh", "-c", script]);
         for _ in 0..20 {
             engine.wharf(["exec", &name, "true"]).ok();
         }
         let out = engine.wharf(["logs", &name]).ok();
         assert!(!out.contains("WRITTEN"), "{out}");
-        let own = engine.wharf(["run", "--rm", "--network", "none", "--entrypoint", "/proc/self/exe", "busybox", "true"]);
+        let own = engine.run(Cli::Wharf, &["--entrypoint", "/proc/self/exe"], &["true"]);
         assert_ne!(own.code, 0, "the stage's own binary was executed: {own:?}");
         engine.wharf(["rm", "-f", &name]).ok();
     }
@@ -102,9 +99,9 @@ fn sec_r01_the_binary_cannot_be_overwritten() {
 #[test]
 fn sec_r02_no_descriptor_leaks() {
     let engine = Engine::start();
-    engine.wharf(["run", "-d", "--name", "cc", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    engine.background("cc", &[], &["sleep", "1000"]);
     let list = ["sh", "-c", "ls /proc/self/fd | sort -n | tr '\\n' ' '"];
-    let run = engine.wharf([&["run", "--rm", "--network", "none", "busybox"], &list[..]].concat()).ok();
+    let run = engine.run(Cli::Wharf, &[], &list).ok();
     let exec = engine.wharf([&["exec", "cc"], &list[..]].concat()).ok();
     // 0, 1, 2 and what `ls` opens.
     assert_eq!((run.trim(), exec.trim()), ("0 1 2 3", "0 1 2 3"));
@@ -112,9 +109,9 @@ fn sec_r02_no_descriptor_leaks() {
         let cwd = format!("/proc/self/fd/{number}");
         let ran = engine.wharf(["exec", "-w", &cwd, "cc", "pwd"]);
         assert_ne!(ran.code, 0, "{cwd}: {ran:?}");
-        let ran = engine.wharf(["run", "--rm", "--network", "none", "-w", &cwd, "busybox", "pwd"]);
+        let ran = engine.run(Cli::Wharf, &["-w", &cwd], &["pwd"]);
         assert!(ran.code != 0 || ran.out.starts_with("/proc/"), "{cwd}: {ran:?}");
-        let ran = engine.wharf(["run", "--rm", "--network", "none", "--entrypoint", &cwd, "busybox"]);
+        let ran = engine.run(Cli::Wharf, &["--entrypoint", &cwd], &[]);
         assert_ne!(ran.code, 0, "{cwd}: {ran:?}");
     }
     engine.finish();
@@ -127,12 +124,21 @@ fn sec_r03_images_with_hostile_paths() {
     let before = canary(&canary_dir);
     let tree = engine.dir.path().join("tree");
     let up = format!("../../../../../../../..{}", canary_dir.display());
-    let paths = ["proc", "sys", "dev", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/passwd", "etc/group", "tmp", "mnt"];
+    let etc = ["etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/passwd", "etc/group"];
+    let paths = [&["proc", "sys", "dev"], &etc[..], &["tmp", "mnt"]].concat();
+    let run = ["run", "--rm", "--network", "none", "--tmpfs", "/mnt/x", "-w", "/tmp/w"];
+    let script = "echo x > /tmp/y; echo x > /mnt/y; mkdir /dev/y";
     for (index, path) in paths.iter().enumerate() {
-        for (kind, target) in [("abs", canary_dir.to_str().unwrap()), ("up", up.as_str()), ("loop", path.rsplit('/').next().unwrap()), ("dangling", "/no/such/thing")] {
+        let targets = [
+            ("abs", canary_dir.to_str().unwrap()),
+            ("up", up.as_str()),
+            ("loop", path.rsplit('/').next().unwrap()),
+            ("dangling", "/no/such/thing"),
+        ];
+        for (kind, target) in targets {
             let work = engine.dir.path().join("hostile");
             drop(std::fs::remove_dir_all(&work));
-            let copied = std::process::Command::new("cp").arg("-a").arg(&tree).arg(&work).status().unwrap();
+            let copied = Command::new("cp").arg("-a").arg(&tree).arg(&work).status().unwrap();
             assert!(copied.success());
             let victim = work.join(path);
             drop(std::fs::remove_file(&victim));
@@ -140,12 +146,11 @@ fn sec_r03_images_with_hostile_paths() {
             std::fs::create_dir_all(victim.parent().unwrap()).unwrap();
             std::os::unix::fs::symlink(target, &victim).unwrap();
             let tar = engine.dir.path().join("hostile.tar");
-            let made = std::process::Command::new("tar").arg("-C").arg(&work).arg("-cf").arg(&tar).arg(".").status().unwrap();
-            assert!(made.success());
+            pack(&work, &["-cf"], &tar);
             let image = format!("hostile:{kind}{index}");
             engine.wharf(["import", tar.to_str().unwrap(), &image]).ok();
             // It may run or be refused; it may not touch what is outside.
-            engine.wharf(["run", "--rm", "--network", "none", "--tmpfs", "/mnt/x", "-w", "/tmp/w", &image, "sh", "-c", "echo x > /tmp/y; echo x > /mnt/y; mkdir /dev/y"]);
+            engine.wharf([&run[..], &[&image, "sh", "-c", script]].concat());
             assert_eq!(canary(&canary_dir), before, "{path} -> {target}");
         }
     }
@@ -159,9 +164,10 @@ fn sec_r05_masks_hold_whatever_dev_null_is() {
     let script = "for p in /proc/acpi /proc/asound /proc/kcore /proc/keys /proc/latency_stats \
                   /proc/timer_list /proc/sched_debug /proc/scsi /sys/firmware; do \
                   if [ -d $p ]; then ls -A $p; elif [ -e $p ]; then cat $p; fi; done; \
-                  for p in /proc/sys/kernel/hostname /proc/sysrq-trigger /proc/bus /proc/irq /proc/fs; do \
-                  [ -e $p ] && (echo x > $p/x || echo x > $p) 2>/dev/null && echo WRITTEN $p; done; true";
-    let out = engine.wharf(["run", "--rm", "--network", "none", "busybox", "sh", "-c", script]).ok();
+                  for p in /proc/sys/kernel/hostname /proc/sysrq-trigger /proc/bus /proc/irq \
+                  /proc/fs; do [ -e $p ] && (echo x > $p/x || echo x > $p) 2>/dev/null && \
+                  echo WRITTEN $p; done; true";
+    let out = engine.run(Cli::Wharf, &[], &["sh", "-c", script]).ok();
     assert_eq!(out, "");
     engine.finish();
 }
@@ -170,7 +176,7 @@ fn sec_r05_masks_hold_whatever_dev_null_is() {
 fn sec_r06_consoles_are_the_containers_own() {
     let engine = Engine::start();
     for _ in 0..20 {
-        let out = engine.wharf(["run", "-t", "--rm", "--network", "none", "busybox", "sh", "-c", "tty; ls /dev/pts"]).ok();
+        let out = engine.run(Cli::Wharf, &["-t"], &["sh", "-c", "tty; ls /dev/pts"]).ok();
         assert_eq!(out, "/dev/pts/0\r\n0     ptmx\r\n");
     }
     engine.finish();
@@ -179,17 +185,19 @@ fn sec_r06_consoles_are_the_containers_own() {
 #[test]
 fn sec_r11_devices_and_cgroups_are_closed() {
     let engine = Engine::start();
-    let script = "for n in '8 0' '1 1' '1 2' '10 200' '254 0' '259 0'; do mknod /tmp/d b $n 2>/dev/null && \
-                  echo MADE b $n; mknod /tmp/d c $n 2>/dev/null && echo MADE c $n; done; \
+    let script = "for n in '8 0' '1 1' '1 2' '10 200' '254 0' '259 0'; do \
+                  mknod /tmp/d b $n 2>/dev/null && echo MADE b $n; \
+                  mknod /tmp/d c $n 2>/dev/null && echo MADE c $n; done; \
                   for f in $(find /sys/fs/cgroup -name 'release_agent' -o -name 'cgroup.procs' \
                   -o -name 'notify_on_release' -o -name 'devices.allow'); do \
                   (echo 1 > $f) 2>/dev/null && echo WRITTEN $f; done; \
                   echo x > /dev/null && head -c 1 /dev/zero | wc -c";
-    let out = engine.wharf(["run", "--rm", "--network", "none", "busybox", "sh", "-c", script]).ok();
+    let out = engine.run(Cli::Wharf, &[], &["sh", "-c", script]).ok();
     assert_eq!(out, "1\n");
     // With MKNOD and without a user namespace nodes can be made; the device cgroup keeps them shut.
     let script = "mknod /tmp/d c 1 1 && (head -c 1 /tmp/d) 2>&1";
-    let out = engine.wharf(["run", "--rm", "--network", "none", "--userns", "host", "--cap-add", "MKNOD", "busybox", "sh", "-c", script]);
+    let flags = ["--userns", "host", "--cap-add", "MKNOD"];
+    let out = engine.run(Cli::Wharf, &flags, &["sh", "-c", script]);
     assert!(out.out.contains("Operation not permitted"), "{out:?}");
     engine.finish();
 }
@@ -197,7 +205,10 @@ fn sec_r11_devices_and_cgroups_are_closed() {
 #[test]
 fn sec_k01_dangerous_calls_are_cut() {
     let engine = Engine::start();
-    let out = engine.wharf(["run", "--rm", "--network", "none", "busybox", "sh", "-c", "for c in 'unshare -U true' 'unshare -m true' 'unshare -n true' 'mount -t tmpfs x /tmp' 'umount /proc' 'chroot / true' 'hostname x'; do $c 2>/dev/null && echo ALLOWED $c; done; true"]).ok();
+    let script = "for c in 'unshare -U true' 'unshare -m true' 'unshare -n true' \
+                  'mount -t tmpfs x /tmp' 'umount /proc' 'chroot / true' 'hostname x'; do \
+                  $c 2>/dev/null && echo ALLOWED $c; done; true";
+    let out = engine.run(Cli::Wharf, &[], &["sh", "-c", script]).ok();
     assert_eq!(out, "ALLOWED chroot / true\n");
     engine.finish();
 }
@@ -211,11 +222,11 @@ fn sec_d03_nothing_of_an_image_is_executed() {
         let path = tree.join("bin").join(name);
         drop(std::fs::remove_file(&path));
         std::fs::write(&path, format!("#!/bin/sh\ntouch {}\n", marker.display())).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
     }
     let tar = engine.dir.path().join("markers.tar.gz");
-    let made = std::process::Command::new("tar").arg("-C").arg(&tree).arg("-czf").arg(&tar).arg(".").status().unwrap();
-    assert!(made.success());
+    pack(&tree, &["-czf"], &tar);
     engine.wharf(["import", tar.to_str().unwrap(), "markers"]).ok();
     engine.wharf(["run", "--rm", "--network", "none", "markers", "true"]).ok();
     engine.wharf(["run", "--rm", "--init", "--network", "none", "markers", "true"]).ok();
@@ -232,17 +243,20 @@ fn sec_d04_the_data_root_is_closed() {
     let mode = std::fs::metadata(engine.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660, "{mode:o}");
     let unix = std::fs::read_to_string("/proc/net/unix").unwrap();
-    assert!(!unix.lines().any(|line| line.contains('@') && line.contains("wharf")), "an abstract socket");
+    assert!(
+        !unix.lines().any(|line| line.contains('@') && line.contains("wharf")),
+        "an abstract socket"
+    );
     engine.finish();
 }
 
 #[test]
 fn a_fork_bomb_stays_in_its_container() {
     let engine = Engine::start();
-    let run = ["run", "-d", "--name", "bomb", "--network", "none", "--pids-limit", "50", "busybox"];
-    engine.wharf([&run[..], &["sh", "-c", "f() { f | f & }; f; sleep 1000"]].concat()).ok();
+    let script = "f() { f | f & }; f; sleep 1000";
+    engine.background("bomb", &["--pids-limit", "50"], &["sh", "-c", script]);
     let begin = std::time::Instant::now();
-    engine.wharf(["run", "--rm", "--network", "none", "busybox", "true"]).ok();
+    engine.run(Cli::Wharf, &[], &["true"]).ok();
     engine.wharf(["rm", "-f", "bomb"]).ok();
     assert!(begin.elapsed() < crate::harness::DEADLINE);
     engine.finish();
@@ -252,10 +266,12 @@ fn a_fork_bomb_stays_in_its_container() {
 fn limits_are_in_force() {
     let engine = Engine::start();
     let script = "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo ${#x}";
-    let ran = engine.wharf(["run", "--name", "hog", "--network", "none", "-m", "32m", "--memory-swap", "32m", "busybox", "sh", "-c", script]);
+    let run = ["run", "--name", "hog", "--network", "none", "-m", "32m", "--memory-swap", "32m"];
+    let ran = engine.wharf([&run[..], &["busybox", "sh", "-c", script]].concat());
     assert_eq!(ran.code, 137, "{ran:?}");
     assert_eq!(engine.inspect("hog")["State"]["OOMKilled"], true);
-    let out = engine.wharf(["run", "--rm", "--network", "none", "--ulimit", "nofile=77:88", "busybox", "sh", "-c", "ulimit -n; ulimit -Hn"]);
+    let script = "ulimit -n; ulimit -Hn";
+    let out = engine.run(Cli::Wharf, &["--ulimit", "nofile=77:88"], &["sh", "-c", script]);
     assert_eq!(out.ok(), "77\n88\n");
     engine.finish();
 }

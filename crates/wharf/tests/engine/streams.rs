@@ -99,7 +99,8 @@ fn a_shell_with_a_terminal() {
         shell.expect("/dev/pts/0");
         shell.resize(40, 132);
         shell.expect("# ");
-        shell.type_in("while [ \"$(stty size)\" != '40 132' ]; do sleep 0.1; done; echo resi''zed\n");
+        let wait = "while [ \"$(stty size)\" != '40 132' ]; do sleep 0.1; done";
+        shell.type_in(&format!("{wait}; echo resi''zed\n"));
         shell.expect("resized");
         shell.type_in("exit 5\n");
         assert_eq!(shell.end(), 5, "{cli:?}");
@@ -133,7 +134,7 @@ fn keys_detach_and_attach_comes_back() {
 #[test]
 fn exec_has_a_terminal() {
     let engine = Engine::start();
-    engine.wharf(["run", "-d", "--name", "ex", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    engine.background("ex", &[], &["sleep", "1000"]);
     for cli in BOTH {
         let mut shell = InTerminal::start(&engine, cli, &["exec", "-it", "ex", "sh"], 24, 80);
         shell.expect("# ");
@@ -170,7 +171,7 @@ fn logs_are_cut_stamped_and_followed() {
     let engine = Engine::start();
     let script = "for i in 1 2 3; do echo line $i; done; echo err >&2; while [ ! -e /go ]; do \
                   sleep 0.05; done; echo last";
-    engine.wharf(["run", "-d", "--name", "ll", "--network", "none", "busybox", "sh", "-c", script]).ok();
+    engine.background("ll", &[], &["sh", "-c", script]);
     until("it has written", || engine.wharf(["logs", "ll"]).err.contains("err"));
     for cli in BOTH {
         assert_eq!(engine.cli(cli, ["logs", "--tail", "2", "ll"]).err, "err\n", "{cli:?}");
@@ -199,7 +200,8 @@ fn logs_are_cut_stamped_and_followed() {
 fn much_output_arrives_whole() {
     let engine = Engine::start();
     for cli in BOTH {
-        let out = engine.cli(cli, ["run", "--name", "much", "--network", "none", "busybox", "seq", "1", "200000"]).ok();
+        let run = ["run", "--name", "much", "--network", "none", "busybox", "seq", "1", "200000"];
+        let out = engine.cli(cli, run).ok();
         assert_eq!(out.lines().count(), 200_000, "{cli:?}");
         assert_eq!(engine.cli(cli, ["logs", "much"]).ok(), out);
         engine.cli(cli, ["rm", "much"]).ok();

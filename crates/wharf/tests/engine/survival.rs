@@ -1,6 +1,6 @@
 //! The engine is killed, at any moment; nothing of its containers is lost.
 
-use crate::harness::{Engine, until};
+use crate::harness::{Cli, Engine, until};
 
 #[test]
 fn containers_run_on_without_an_engine_and_their_end_is_known() {
@@ -10,12 +10,7 @@ fn containers_run_on_without_an_engine_and_their_end_is_known() {
     let run = |engine: &Engine, name: &str, more: &[&str], script: &str| {
         std::fs::create_dir_all(gate(engine, name)).unwrap();
         let bind = format!("{}:/gate", gate(engine, name).display());
-        let args = [
-            &["run", "-d", "--name", name, "--network", "none", "-v", &bind],
-            more,
-            &["busybox", "sh", "-c", script],
-        ];
-        engine.wharf(args.concat()).ok();
+        engine.background(name, &[&["-v", &bind], more].concat(), &["sh", "-c", script]);
     };
     let wait = "while [ ! -e /gate/go ]; do sleep 0.02; done; rm /gate/go";
     run(&engine, "lives", &[], "i=0; while :; do echo $i; i=$((i+1)); sleep 0.02; done");
@@ -23,7 +18,7 @@ fn containers_run_on_without_an_engine_and_their_end_is_known() {
     run(&engine, "again", &["--restart", "always"], &format!("echo up; {wait}; exit 1"));
     run(&engine, "gone", &["--rm"], wait);
     let pid = engine.inspect("lives")["State"]["Pid"].as_i64().unwrap();
-    let gates: Vec<_> = ["ends", "again", "gone"].map(|name| gate(&engine, name).join("go")).to_vec();
+    let gates = ["ends", "again", "gone"].map(|name| gate(&engine, name).join("go"));
     engine.kill();
     for gate in &gates {
         std::fs::write(gate, "").unwrap();
@@ -52,11 +47,10 @@ fn containers_run_on_without_an_engine_and_their_end_is_known() {
 fn an_exec_and_an_attached_client_survive() {
     let mut engine = Engine::start();
     let bind = format!("{}:/gate", engine.dir.path().display());
-    let run = ["run", "-d", "--name", "cc", "--network", "none", "-v", &bind, "busybox"];
-    engine.wharf([&run[..], &["sleep", "1000"]].concat()).ok();
+    engine.background("cc", &["-v", &bind], &["sleep", "1000"]);
     let script = "echo begun; while [ ! -e /gate/go ]; do sleep 0.02; done; echo ended; exit 6";
     let mut client = engine
-        .command(crate::harness::Cli::Docker, ["exec", "cc", "sh", "-c", script])
+        .command(Cli::Docker, ["exec", "cc", "sh", "-c", script])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -75,10 +69,11 @@ fn an_exec_and_an_attached_client_survive() {
 #[test]
 fn a_monitor_that_is_killed_leaves_its_container_running() {
     let mut engine = Engine::start();
-    engine.wharf(["run", "-d", "--name", "cc", "--network", "none", "busybox", "sleep", "1000"]).ok();
+    engine.background("cc", &[], &["sleep", "1000"]);
     let id = engine.inspect("cc")["Id"].as_str().unwrap().to_owned();
-    let record = std::fs::read_to_string(engine.run().join("containers").join(&id).join("started.json"));
-    let record: serde_json::Value = serde_json::from_str(&record.unwrap()).unwrap();
+    let record = engine.run_dir().join("containers").join(&id).join("started.json");
+    let record = std::fs::read_to_string(record).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let monitor = record["monitor_pid"].as_i64().unwrap() as i32;
     sys::signal::kill(monitor, sys::libc::SIGKILL).unwrap();
     until("the engine noticed", || {
@@ -98,7 +93,7 @@ fn a_monitor_that_is_killed_leaves_its_container_running() {
 fn the_engine_dies_at_every_failpoint_and_nothing_is_lost() {
     for point in engine::failpoint::NAMES {
         let mut engine = Engine::start();
-        engine.wharf(["run", "-d", "--name", "old", "--network", "none", "busybox", "sleep", "1000"]).ok();
+        engine.background("old", &[], &["sleep", "1000"]);
         let pid = engine.inspect("old")["State"]["Pid"].as_i64().unwrap();
         engine.kill();
         engine.begin(&[("WHARF_FAILPOINT", point)]);
@@ -133,7 +128,7 @@ fn the_engine_dies_at_every_failpoint_and_nothing_is_lost() {
                 engine.wharf(["rm", "-f", name]).ok();
             }
         }
-        let again = engine.wharf(["run", "--rm", "--name", "new", "--network", "none", "busybox", "echo", "fine"]);
+        let again = engine.run(Cli::Wharf, &["--name", "new"], &["echo", "fine"]);
         assert_eq!(again.ok(), "fine\n", "{point}");
         engine.finish();
     }

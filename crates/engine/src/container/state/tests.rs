@@ -69,7 +69,7 @@ fn texts_that_clients_read() {
     check(
         State::Running,
         Request::Remove { force: false },
-        "cannot remove container \"slow\": container is running: stop the container before removing \
-         or force remove",
+        "cannot remove container \"slow\": container is running: stop the container before \
+         removing or force remove",
     );
 }
