@@ -262,8 +262,9 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Removes what is empty, best effort: the undo of a failed creation.
-    fn remove_empty(&self) {
+    /// Removes the cgroup from the mounts where it has neither processes nor children: the undo of
+    /// a failed creation, and the end of a parent that may still be in use.
+    pub fn remove_empty(&self) {
         for mount in self.hierarchy.mounts(true) {
             let _busy_or_absent = mount.at(&self.relative).remove();
         }

@@ -44,11 +44,17 @@ impl Engine {
         Ok(Arc::new(Engine { services }))
     }
 
-    /// Ends the tasks of all containers. Containers run on.
+    /// Ends the tasks of all containers, and leaves nothing behind when none runs. Containers run
+    /// on.
     pub async fn close(&self) {
         let all = self.services.registry().all();
         for container in all {
             container.close().await;
+        }
+        let parent = &self.services.config.cgroup_parent;
+        // Absent when no container was ever started.
+        if let Ok(group) = cgroup::Cgroup::open(&self.services.hierarchy, parent) {
+            group.remove_empty();
         }
     }
 

@@ -44,12 +44,13 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
     };
     stdx::fs::create_dir_all(&spec.run, 0o711).map_err(|error| failed(&error))?;
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let cgroup = cgroup_parent(&absolute(&spec.root)?);
     let config = EngineConfig {
         root: absolute(&spec.root)?,
         run: absolute(&spec.run)?,
         program,
         sockets: sockets.clone(),
-        cgroup_parent: cgroup_parent(&absolute(&spec.root)?),
+        cgroup_parent: cgroup.clone(),
     };
     // Opening takes the root's lock: a second engine ends here, before it touches the sockets.
     let engine = Engine::open(config).await.map_err(|error| failed(&error))?;
@@ -61,7 +62,12 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
     let pid = format!("{}\n", std::process::id());
     stdx::fs::replace(&pid_file, pid.as_bytes(), 0o644, stdx::fs::Durability::Process)
         .map_err(|error| failed(&error))?;
-    tracing::info!(sockets = ?spec.hosts, root = %spec.root.display(), "engine is up");
+    tracing::info!(
+        sockets = ?spec.hosts,
+        root = %spec.root.display(),
+        cgroup,
+        "engine is up"
+    );
     let (down, is_down) = watch::channel(false);
     let serving = tokio::spawn(engine_http::serve(engine.clone(), listeners, is_down));
     wait_for_the_end().await?;

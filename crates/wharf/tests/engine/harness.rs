@@ -26,6 +26,8 @@ pub const BOTH: [Cli; 2] = [Cli::Docker, Cli::Wharf];
 pub struct Engine {
     pub dir: tempfile::TempDir,
     child: Option<Child>,
+    /// How many descriptors its process had when it began.
+    descriptors: usize,
 }
 
 /// What a command printed, and how it ended.
@@ -84,7 +86,7 @@ impl Engine {
     /// Starts one without images.
     pub fn empty() -> Engine {
         let dir = tempfile::tempdir().unwrap();
-        let mut engine = Engine { dir, child: None };
+        let mut engine = Engine { dir, child: None, descriptors: 0 };
         engine.begin(&[]);
         engine
     }
@@ -117,6 +119,7 @@ impl Engine {
             }
             self.get("/_ping").is_some_and(|(status, _)| status == 200)
         });
+        self.descriptors = self.count_descriptors();
     }
 
     pub fn root(&self) -> PathBuf {
@@ -272,11 +275,22 @@ impl Engine {
         for id in all.lines() {
             self.wharf(["rm", "-f", id]).ok();
         }
+        // What an engine opens once and keeps (its database, its store) is a handful.
+        until("its descriptors are back", || self.count_descriptors() <= self.descriptors + 4);
         let pid = self.pid();
         sys::signal::kill(pid as i32, sys::libc::SIGTERM).unwrap();
         self.wait_for_death();
+        let log = self.log();
+        let cgroup = log.split("cgroup=\"/").nth(1).and_then(|rest| rest.split('"').next());
+        let cgroup = cgroup.expect("the engine says where its cgroup is").to_owned();
         let dir = self.dir.path().to_str().unwrap().to_owned();
-        until("everything of the engine is gone", || leftovers(&dir, &self.root()).is_empty());
+        until("everything of the engine is gone", || {
+            leftovers(&dir, &self.root(), &cgroup).is_empty()
+        });
+    }
+
+    fn count_descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 }
 
@@ -329,8 +343,13 @@ fn make_tree(tree: &Path) {
 }
 
 /// What an engine in `dir` has left: processes, mounts, cgroups, directories.
-fn leftovers(dir: &str, root: &Path) -> Vec<String> {
+fn leftovers(dir: &str, root: &Path, cgroup: &str) -> Vec<String> {
     let mut left = Vec::new();
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten();
+    let places = hierarchies.map(|entry| entry.path()).chain(["/sys/fs/cgroup".into()]);
+    for place in places.map(|place| place.join(cgroup)).filter(|place| place.exists()) {
+        left.push(format!("cgroup {}", place.display()));
+    }
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.bytes().all(|b| b.is_ascii_digit()) && name != std::process::id().to_string() {
