@@ -52,7 +52,7 @@ api() {
     _path=; _flags=
     if [ "$1" = --head ]; then
         curl -sS --max-time 20 --unix-socket "$SOCKET" --head "http://engine$2" | tr -d '\r' |
-            grep -v '^Date:' | sort
+            sed -E 's/^([A-Za-z-]+):/\L\1:/; /^date:/d' | sort
     else
         _method=$2; _path=$3; shift 3
         curl -sS --max-time 20 --unix-socket "$SOCKET" -X "$_method" "$@" \
@@ -66,8 +66,8 @@ AGE = (r"(?:Less than a second|About a minute|About an hour|\d+ (?:second|minute
 ALIKE = [(re.compile(pattern), text) for pattern, text in [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", "<time>"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [+-]\d{4} \w+", "<time>"),
-    (r'"(time|timeNano)":\d+', r'"\1":<time>'),
-    (r'"execDuration":"\d+"', '"execDuration":"<n>"'),
+    (r'"(time|timeNano)": ?\d+', r'"\1": <time>'),
+    (r'"execDuration": ?"\d+"', '"execDuration": "<n>"'),
     (r"execDuration=\d+", "execDuration=<n>"),
     (AGE + " ago", "<age> ago"),
     (r"\bUp " + AGE, "Up <age>"),
@@ -78,6 +78,10 @@ ALIKE = [(re.compile(pattern), text) for pattern, text in [
     (r"[ ]{2,}", "  "),
     (r"[ \t]+$", ""),
 ]]
+
+
+# A warning of dockerd alone, which runs without a bridge here.
+NO_BRIDGE = re.compile(r"^WARNING: IPv4 forwarding is disabled.*\n?", re.MULTILINE)
 
 
 @dataclass
@@ -180,6 +184,7 @@ class Side:
         except subprocess.TimeoutExpired:
             return [f"[no end within {DEADLINE_S} s]"]
         out, err = (part.decode(errors="backslashreplace") for part in (done.stdout, done.stderr))
+        err = NO_BRIDGE.sub("", err)
         if case.shape:
             out = self.shaped(out)
         text = out.rstrip("\n")
@@ -188,6 +193,18 @@ class Side:
         if done.returncode:
             text += f"\n[status {done.returncode}]"
         return self.alike(case, text)
+
+    @staticmethod
+    def spread(text):
+        """Long JSON documents on one line take a line for every value, so that differences can
+        be seen and explained."""
+        for line in text.splitlines():
+            if line.startswith("{") and len(line) > 200:
+                try:
+                    line = json.dumps(json.loads(line), indent=1, ensure_ascii=False)
+                except ValueError:
+                    pass
+            yield from line.split("\n")
 
     @staticmethod
     def shaped(out):
@@ -199,7 +216,7 @@ class Side:
     def alike(self, case, text):
         text = text.replace(self.engine.directory, "<engine>").replace(self.work, "<work>")
         lines = []
-        for line in text.splitlines():
+        for line in self.spread(text):
             for pattern, replacement in [*ALIKE, *case.rewrites]:
                 line = pattern.sub(replacement, line)
             lines.append(line)
@@ -229,7 +246,7 @@ def read_table(path):
         with open(path, encoding="utf-8") as file:
             for line in file:
                 name, _, verdict = line.rstrip("\n").partition("\t")
-                table[name] = verdict.split("\t")[0]
+                table[name] = verdict
     return table
 
 
@@ -251,9 +268,9 @@ def compare(options, sides):
                 verdicts[case.name] = "pass\texplained"
             else:
                 verdicts[case.name] = "fail"
-                print("FAIL", case.name, *("    " + line for line in lines), sep="\n")
+                print(f"FAIL {case.name}", *("    " + line for line in lines), sep="\n")
             if options.verbose:
-                print("case", case.name, *("    " + line for line in left), sep="\n")
+                print(f"case {case.name}", *("    " + line for line in left), sep="\n")
         for side in sides:
             side.engine.remove_containers()
             side.engine.load(side.env["ARCHIVE"])
@@ -264,14 +281,24 @@ def compare(options, sides):
     return verdicts
 
 
+def by_scenario(entry):
+    """Scenarios in their order; within one, sorting keeps the order of its cases."""
+    scenario = entry[0].partition("/")[0]
+    return SCENARIOS.index(scenario) if scenario in SCENARIOS else len(SCENARIOS)
+
+
 def conclude(options, verdicts):
     """Writes or checks the table; the exit status."""
     failed = [name for name, verdict in verdicts.items() if verdict == "fail"]
     known = read_table(options.table)
     print(f"{len(verdicts) - len(failed)} of {len(verdicts)} pass")
     if options.update:
+        # A run of some scenarios alone keeps what is known of the others.
+        scenarios = {name.partition("/")[0] for name in verdicts}
+        kept = {name: verdict for name, verdict in known.items()
+                if name.partition("/")[0] not in scenarios}
         with open(options.table, "w", encoding="utf-8") as out:
-            for name, verdict in verdicts.items():
+            for name, verdict in sorted({**kept, **verdicts}.items(), key=by_scenario):
                 out.write(f"{name}\t{verdict}\n")
         return 0
     worse = [name for name in failed if known.get(name) != "fail"]

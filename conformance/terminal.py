@@ -4,9 +4,10 @@
     terminal.py ROWSxCOLS 'STEP ;; STEP' -- COMMAND ARG..
 
 Steps: `expect:TEXT` waits until TEXT was shown after the last `expect`, `send:TEXT` types,
-`resize:ROWSxCOLS`, `kill:SIGNAL` sends a signal to the command. Escapes like \\n and \\x03 work.
-After the last step the command must end by itself. What a shell paints for its line editor alone
-(asking for the cursor, painting the prompt anew after a resize) is left out: it depends on timing.
+`resize:ROWSxCOLS:TEXT` resizes the terminal until TEXT is shown, `kill:SIGNAL` sends a signal to
+the command. Escapes like \\n and \\x03 work. After the last step the command must end by itself.
+What a shell paints for its line editor alone (asking for the cursor, painting the prompt anew
+after a resize) is left out: it depends on timing.
 """
 
 import fcntl
@@ -72,6 +73,16 @@ class Session:
                 print(f"[expected {text!r}, not shown]")
                 return
 
+    def resize(self, size, text):
+        """Resizes until the command shows that it knows: a client that has just started may not
+        listen yet, so that the change must come again."""
+        rows, _, cols = size.partition("x")
+        until = time.monotonic() + DEADLINE_S
+        while text not in self.shown[self.seen:] and time.monotonic() < until:
+            resize(self.terminal, f"{int(rows) + 1}x{cols}")
+            resize(self.terminal, size)
+            self.pump(time.monotonic() + 0.5)
+
     def finish(self):
         until = time.monotonic() + DEADLINE_S
         while not self.ended and self.pump(until):
@@ -95,7 +106,8 @@ def main(args):
         elif verb == "send":
             os.write(session.terminal, raw)
         elif verb == "resize":
-            resize(session.terminal, text)
+            size, _, shown = text.partition(":")
+            session.resize(size, shown.encode())
         elif verb == "kill":
             os.kill(session.pid, signal.Signals[text])
         elif verb:

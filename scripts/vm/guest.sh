@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The guest's process 1: a small system of control groups of version 2, then all tests.
 export PATH=/bin HOME=/root TMPDIR=/tmp TERM=dumb RUST_BACKTRACE=0
 

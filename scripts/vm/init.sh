@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The first process of the guest: from the initramfs to the disk.
 export PATH=/bin
 busybox mount -t devtmpfs dev /dev

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use docker_api::{ApiVersion, Filters, Timestamp, VersionError, query};
 use engine::{Caller, Engine, EngineError};
@@ -15,6 +16,9 @@ use crate::reply::Reply;
 
 /// JSON bodies: an exec or create with all the environment that the kernel allows fits.
 const JSON_BYTES_MAX: usize = 4 << 20;
+
+/// How long a body that nobody wants is read.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Parameters in one query: more than any client sends.
 const PARAMETERS_MAX: usize = 256;
@@ -114,6 +118,13 @@ impl Call {
     /// Whether the client asks for another protocol on this connection.
     pub(crate) fn wants_upgrade(&self) -> bool {
         self.request.headers().contains_key(UPGRADE)
+    }
+
+    /// Reads the body and forgets it.
+    pub(crate) async fn drain(mut self) {
+        let body = Limited::new(self.request.body_mut(), JSON_BYTES_MAX);
+        // What is longer is cut off, and so is a client that does not write.
+        drop(tokio::time::timeout(DRAIN_DEADLINE, body.collect()).await);
     }
 
     /// The JSON body.

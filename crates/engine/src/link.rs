@@ -214,9 +214,20 @@ impl Watch {
         drop(self.0.readable().await);
     }
 
-    /// Its exit code as a shell shows it, where the kernel tells it (6.15).
-    pub fn exit_code(&self) -> Option<i64> {
-        sys::process::pidfd_exit(self.0.get_ref().as_fd()).map(|exit| exit.shell_code().into())
+    /// Its exit code as a shell shows it, once it has ended, where the kernel tells it (6.15).
+    ///
+    /// The kernel knows it from the moment the process is reaped, which whoever inherited it from
+    /// the monitor does soon after its end.
+    pub async fn exit_code(&self) -> Option<i64> {
+        const STEP: Duration = Duration::from_millis(10);
+        const STEPS: u32 = 50;
+        for _ in 0..STEPS {
+            if let Some(exit) = sys::process::pidfd_exit(self.0.get_ref().as_fd()) {
+                return Some(exit.shell_code().into());
+            }
+            tokio::time::sleep(STEP).await;
+        }
+        None
     }
 
     /// Sends it a signal.

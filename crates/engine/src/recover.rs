@@ -220,17 +220,22 @@ async fn without_monitor(
         return Found::step(FirstStep::Start);
     }
     let policy = Policy::parse(&record.host.restart_policy).unwrap_or(Policy::No);
-    if ran {
+    if ran && policy.restarts_at_open(true, record.state.stopped_by_user, 255) {
         // The machine was restarted, or the engine died in the midst of the start.
-        return Found::step(
-            match policy.restarts_at_open(true, record.state.stopped_by_user, 255) {
-                true => {
-                    record.state.state = State::Exited;
-                    FirstStep::Start
-                }
-                false => FirstStep::Exited(Ending::unheard(None)),
-            },
-        );
+        record.state.state = State::Exited;
+        return Found::step(FirstStep::Start);
+    }
+    if ran && record.state.pid != 0 {
+        return Found::step(FirstStep::Exited(Ending::unheard(None)));
+    }
+    if ran {
+        // The start was intended and never happened.
+        record.state.state = match record.state.started.is_zero() {
+            true => State::Created,
+            false => State::Exited,
+        };
+        let remove = record.host.auto_remove;
+        return Found::step(if remove { FirstStep::Remove } else { FirstStep::Rest });
     }
     let has_run = !record.state.started.is_zero();
     let code = record.state.exit_code;

@@ -8,7 +8,7 @@ use sys::namespace;
 use sys::process::{CloneSpec, Fork};
 
 use crate::failure::Failure;
-use crate::launch::{self, Streams};
+use crate::launch::{self, StageOptions, Streams};
 use crate::plan::ExecPlan;
 use crate::{handshake, stage};
 
@@ -36,6 +36,19 @@ pub fn exec(
     hierarchy: &Hierarchy,
     streams: &Streams<'_>,
 ) -> Result<Executed, Failure> {
+    exec_with(plan, hierarchy, streams, StageOptions::default())
+}
+
+/// Like [`exec`], with options.
+///
+/// # Errors
+/// A [`Failure`] in words for the user.
+pub fn exec_with(
+    plan: &ExecPlan,
+    hierarchy: &Hierarchy,
+    streams: &Streams<'_>,
+    options: StageOptions,
+) -> Result<Executed, Failure> {
     let target = sys::process::pidfd_open(plan.init_pid)
         .map_err(Failure::at("open the container's first process"))?;
     let kinds = different_namespaces(plan.init_pid)?;
@@ -45,7 +58,8 @@ pub fn exec(
     {
         Fork::Child => {
             drop(upper);
-            stage::exec(plan, target.as_fd(), kinds, streams, &lower)
+            let context = stage::Context { streams, lower: &lower, options };
+            stage::exec(plan, target.as_fd(), kinds, &context)
         }
         Fork::Parent(child) => child,
     };

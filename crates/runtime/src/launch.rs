@@ -59,6 +59,31 @@ pub enum Gate<'a> {
 /// The standard streams of a process without a terminal: input, output, error.
 pub type Streams<'a> = [BorrowedFd<'a>; 3];
 
+/// What few callers wish.
+pub struct LaunchOptions<'a> {
+    /// How the new process is set up.
+    pub stage: StageOptions,
+    /// Called with the process id when the process and its namespaces exist and its cgroup is
+    /// joined, but before its file system is built. When it fails, so does the start.
+    pub on_created: &'a mut dyn FnMut(i32) -> Result<(), Failure>,
+}
+
+/// How the new process is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct StageOptions {
+    /// How many of the caller's descriptors from 3 on the program gets. They must all be open:
+    /// a number that is free could become one of our own.
+    pub preserved_fds: u32,
+    /// The program gets a session keyring of its own, not the caller's.
+    pub new_keyring: bool,
+}
+
+impl Default for StageOptions {
+    fn default() -> StageOptions {
+        StageOptions { preserved_fds: 0, new_keyring: true }
+    }
+}
+
 /// Starts a container; `streams` are its standard streams unless the plan has a terminal.
 ///
 /// Must be called by a single-threaded process with root's rights. On failure nothing is left
@@ -72,6 +97,22 @@ pub fn launch(
     streams: &Streams<'_>,
     gate: &Gate<'_>,
 ) -> Result<Launched, Failure> {
+    let on_created = &mut |_| Ok(());
+    let options = &mut LaunchOptions { stage: StageOptions::default(), on_created };
+    launch_with(plan, hierarchy, streams, gate, options)
+}
+
+/// Like [`launch`], with options.
+///
+/// # Errors
+/// A [`Failure`] in words for the user.
+pub fn launch_with(
+    plan: &LaunchPlan,
+    hierarchy: &Hierarchy,
+    streams: &Streams<'_>,
+    gate: &Gate<'_>,
+    options: &mut LaunchOptions<'_>,
+) -> Result<Launched, Failure> {
     let cgroup = match &plan.cgroup.path {
         Some(path) => Some(
             Cgroup::create(hierarchy, path, &plan.cgroup.limits)
@@ -79,7 +120,7 @@ pub fn launch(
         ),
         None => None,
     };
-    match launch_in(plan, cgroup.as_ref(), streams, gate) {
+    match launch_in(plan, cgroup.as_ref(), streams, gate, options) {
         Ok((child, terminal, notes)) => {
             Ok(Launched { pid: child.pid, pidfd: child.pidfd, terminal, cgroup, notes })
         }
@@ -100,6 +141,7 @@ fn launch_in(
     cgroup: Option<&Cgroup>,
     streams: &Streams<'_>,
     gate: &Gate<'_>,
+    options: &mut LaunchOptions<'_>,
 ) -> Result<Running, Failure> {
     let (upper, lower) = handshake::pair().map_err(Failure::at("make a socket pair"))?;
     let born_in = match cgroup.map(Cgroup::join_fd).transpose() {
@@ -115,7 +157,8 @@ fn launch_in(
         Fork::Child => {
             drop(upper);
             let views = views.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-            stage::container(plan, streams, &lower, spec.cgroup, &views)
+            let context = stage::Context { streams, lower: &lower, options: options.stage };
+            stage::container(plan, &context, spec.cgroup, &views)
         }
         Fork::Parent(child) => child,
     };
@@ -125,7 +168,9 @@ fn launch_in(
         false => first,
     };
     let unattached = if born_in.is_some() { None } else { cgroup };
-    let result = prepare(plan, &views, unattached, &child, &upper, gate)
+    let result = attach(plan, unattached, &child)
+        .and_then(|()| (options.on_created)(child.pid))
+        .and_then(|()| prepare(plan, &views, &child, &upper, gate))
         .and_then(|notes| Ok((await_start(&upper, matches!(gate, Gate::Open))?, notes)));
     match result {
         Ok((terminal, notes)) => Ok((child, terminal, notes)),
@@ -192,15 +237,8 @@ pub(crate) fn end(child: &Child) {
     drop(sys::process::wait(child.pidfd.as_fd(), true));
 }
 
-/// Everything from the existence of the process to `Go`.
-fn prepare(
-    plan: &LaunchPlan,
-    views: &[(String, PathBuf)],
-    unattached: Option<&Cgroup>,
-    child: &Child,
-    upper: &Upper,
-    gate: &Gate<'_>,
-) -> Result<Vec<String>, Failure> {
+/// Gives the process its ids, its cgroup and its limits.
+fn attach(plan: &LaunchPlan, unattached: Option<&Cgroup>, child: &Child) -> Result<(), Failure> {
     if let UserNamespace::New { uid_map, gid_map, .. } = &plan.user_namespace {
         ids::write_maps(child.pid, uid_map, gid_map)?;
     }
@@ -209,7 +247,17 @@ fn prepare(
             .attach(child.pid.unsigned_abs())
             .map_err(|error| Failure::at("join the cgroup")(stdx::error::chain(&error)))?;
     }
-    apply_from_outside(&plan.process, child.pid)?;
+    apply_from_outside(&plan.process, child.pid)
+}
+
+/// Makes the mounts that need the host's rights, and says `Go`.
+fn prepare(
+    plan: &LaunchPlan,
+    views: &[(String, PathBuf)],
+    child: &Child,
+    upper: &Upper,
+    gate: &Gate<'_>,
+) -> Result<Vec<String>, Failure> {
     let owner = ids::Owner::of(plan, child.pid)?;
     let mut notes = Vec::new();
     let root = root::prepare(plan, &owner)?;

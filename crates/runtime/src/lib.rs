@@ -7,6 +7,9 @@
 //!   the host any more; it builds its file system from the descriptors it is given.
 //! - *Handshake* (`handshake`): the few messages between the two.
 //! - *Exec* ([`exec`]): a further process in a running container.
+//! - *Bundle* ([`bundle`]): a directory with a `config.json` of the OCI runtime specification, made
+//!   into a plan.
+//! - *Command line* ([`cli`]): `wharf runtime`, for callers that expect an OCI runtime.
 //!
 //! Both halves are synchronous and expect a single-threaded process. Nothing is looked up by a
 //! path inside a container except by descriptor (`openat2(2)`), and nothing in a container is
@@ -14,6 +17,8 @@
 //!
 //! This crate does not know images, logs, restarts or the Engine API.
 
+pub mod bundle;
+pub mod cli;
 pub mod exec;
 pub mod failure;
 mod handshake;

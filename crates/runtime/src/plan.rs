@@ -141,7 +141,8 @@ pub enum Propagation {
 /// A mount below the container's root.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MountPlan {
-    /// Where, inside the container. Missing directories (or, for a bind of a file, the file) are made.
+    /// Where, inside the container. Missing directories (or, for a bind of a file, the file) are
+    /// made.
     pub target: PathBuf,
     /// What.
     pub kind: MountKind,

@@ -15,7 +15,7 @@ use sys::{credentials, namespace, process};
 
 use crate::failure::Failure;
 use crate::handshake::Lower;
-use crate::launch::{Streams, clone_flags};
+use crate::launch::{StageOptions, Streams, clone_flags};
 use crate::plan::{ExecPlan, LaunchPlan, MountAttributes, Namespace, Propagation, UserNamespace};
 
 pub(crate) mod accounts;
@@ -27,20 +27,28 @@ mod terminal;
 /// Exit code of a stage that failed; nobody sees it, for the failure was sent before.
 const FAILED: i32 = 255;
 
+/// What a stage has beside its plan.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) streams: &'a Streams<'a>,
+    pub(crate) lower: &'a Lower,
+    pub(crate) options: StageOptions,
+}
+
 /// The child's side of [`crate::launch::launch`]. `views` names the cgroup's directories.
 pub(crate) fn container(
     plan: &LaunchPlan,
-    streams: &Streams<'_>,
-    lower: &Lower,
+    context: &Context<'_>,
     cgroup: Option<BorrowedFd<'_>>,
     views: &[String],
 ) -> ! {
+    let lower = context.lower;
     let outcome = join_namespaces(plan, cgroup).and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
             process::exit_now(0)
         }
-        Joined::Final => become_container(plan, streams, lower, views),
+        Joined::Final => become_container(plan, context, views),
     });
     let Err(failure) = outcome;
     lower.failed(&failure);
@@ -52,15 +60,15 @@ pub(crate) fn exec(
     plan: &ExecPlan,
     target: BorrowedFd<'_>,
     kinds: u64,
-    streams: &Streams<'_>,
-    lower: &Lower,
+    context: &Context<'_>,
 ) -> ! {
+    let lower = context.lower;
     let outcome = enter(target, kinds).and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
             process::exit_now(0)
         }
-        Joined::Final => become_exec(plan, kinds, streams, lower),
+        Joined::Final => become_exec(plan, kinds, context),
     });
     let Err(failure) = outcome;
     lower.failed(&failure);
@@ -119,10 +127,10 @@ fn sibling(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Joined, Failure
 
 fn become_container(
     plan: &LaunchPlan,
-    streams: &Streams<'_>,
-    lower: &Lower,
+    context: &Context<'_>,
     views: &[String],
 ) -> Result<Never, Failure> {
+    let lower = context.lower;
     let mut fds = lower.wait_for_go().map_err(Failure::at("wait for the launcher"))?.into_iter();
     let root = fds.next().ok_or_else(|| Failure::at("get the root mount")("none came"))?;
     if !matches!(plan.user_namespace, UserNamespace::Host) {
@@ -142,8 +150,10 @@ fn become_container(
     if let Some(name) = &plan.domainname {
         namespace::set_domainname(name).map_err(Failure::at("set the domain name"))?;
     }
-    // Keys of the engine are not the container's. Kernels without keyrings are fine.
-    drop(process::new_session_keyring(c"_wharf"));
+    if context.options.new_keyring {
+        // Keys of the engine are not the container's. Kernels without keyrings are fine.
+        drop(process::new_session_keyring(c"_wharf"));
+    }
     let old_root = pivot(plan, root.as_fd())?;
     let gate = mounts::build(plan, root.as_fd(), views, &mut fds)?;
     leave(old_root)?;
@@ -153,17 +163,13 @@ fn become_container(
     if let Some(size) = plan.process.terminal {
         terminal::allocate(own.as_fd(), size, lower, true)?;
     } else {
-        redirect(streams)?;
+        redirect(context.streams)?;
     }
-    program::execute(&plan.process, own, lower, gate.as_ref().map(AsFd::as_fd))
+    program::execute(&plan.process, own, context, gate.as_ref().map(AsFd::as_fd))
 }
 
-fn become_exec(
-    plan: &ExecPlan,
-    kinds: u64,
-    streams: &Streams<'_>,
-    lower: &Lower,
-) -> Result<Never, Failure> {
+fn become_exec(plan: &ExecPlan, kinds: u64, context: &Context<'_>) -> Result<Never, Failure> {
+    let lower = context.lower;
     lower.wait_for_go().map_err(Failure::at("wait for the launcher"))?;
     if kinds & namespace::USER != 0 {
         become_namespace_root()?;
@@ -173,9 +179,9 @@ fn become_exec(
     if let Some(size) = plan.process.terminal {
         terminal::allocate(own.as_fd(), size, lower, false)?;
     } else {
-        redirect(streams)?;
+        redirect(context.streams)?;
     }
-    program::execute(&plan.process, own, lower, None)
+    program::execute(&plan.process, own, context, None)
 }
 
 /// Until its maps exist, a process in a new user namespace is nobody.
@@ -205,14 +211,15 @@ fn pivot(plan: &LaunchPlan, root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
         .map_err(Failure::at("cut the mounts off from the host"))?;
     let old_root = open_root()?;
     mount::attach(root, old_root.as_fd()).map_err(Failure::at("attach the root mount"))?;
+    sys::rustix::process::fchdir(root).map_err(Failure::at("enter the new root"))?;
+    mount::pivot_here().map_err(Failure::at("pivot to the new root"))?;
+    // Only now: a shared mount cannot be pivoted to.
     if plan.root_propagation != Propagation::Private {
         let propagation = propagation_bits(plan.root_propagation);
-        let change = AttributeChange { set: 0, propagation, recursive: false };
+        let change = AttributeChange { set: 0, propagation, recursive: true };
         mount::set_attributes(root, change)
             .map_err(Failure::at("set the root mount's propagation"))?;
     }
-    sys::rustix::process::fchdir(root).map_err(Failure::at("enter the new root"))?;
-    mount::pivot_here().map_err(Failure::at("pivot to the new root"))?;
     Ok(old_root)
 }
 

@@ -1,6 +1,7 @@
 //! What std lacks, without domain words.
 //!
-//! - [`Kind`]: what sort of failure an error is; one table per door maps it to a status or exit code.
+//! - [`Kind`]: what sort of failure an error is; one table per door maps it to a status or an exit
+//!   code.
 //! - [`error`]: printing a chain of causes.
 //! - [`size`]: byte sizes as people write them.
 //! - [`id`]: random hexadecimal identifiers.

@@ -15,7 +15,9 @@ fn not_yet(what: &str) -> Outcome {
 
 macro_rules! not_yet {
     ($($name:ident $what:literal;)*) => {
-        $(pub(super) async fn $name(_: Call) -> Outcome {
+        $(pub(super) async fn $name(call: Call) -> Outcome {
+            // A client that is still writing would see a broken pipe instead of the answer.
+            call.drain().await;
             not_yet($what)
         })*
     };

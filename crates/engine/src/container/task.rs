@@ -113,7 +113,10 @@ impl Task {
                 Next::Monitor(Ok(None)) => self.on_monitor_gone(None).await,
                 Next::Monitor(Err(error)) => self.on_monitor_gone(Some(error)).await,
                 Next::ProcessEnded => {
-                    let code = self.watch.as_ref().and_then(Watch::exit_code);
+                    let code = match &self.watch {
+                        Some(watch) => watch.exit_code().await,
+                        None => None,
+                    };
                     self.on_exit(Ending::unheard(code)).await
                 }
                 Next::Timer => self.on_timer().await,

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use sys::mount::{self, AttributeChange};
-use sys::rustix;
+use sys::{libc, rustix};
 
 use super::devices;
 use super::ids::Owner;
@@ -89,7 +89,9 @@ fn change(tree: BorrowedFd<'_>, plan: &MountPlan, recursive: bool) -> Result<(),
     let step = || format!("set the attributes of the mount at `{}`", plan.target.display());
     let recursive_read_only = plan.attributes.read_only_recursive && recursive;
     let set = attribute_bits(&plan.attributes);
-    let propagation = plan.propagation.map_or(0, propagation_bits);
+    // What is cloned from a shared mount is shared with it until told otherwise: a mount that the
+    // container makes below would appear on the host.
+    let propagation = plan.propagation.map_or(libc::MS_SLAVE, propagation_bits);
     mount::set_attributes(tree, AttributeChange { set, propagation: 0, recursive: false })
         .map_err(Failure::at(step()))?;
     if recursive_read_only {
@@ -98,11 +100,8 @@ fn change(tree: BorrowedFd<'_>, plan: &MountPlan, recursive: bool) -> Result<(),
         mount::set_attributes(tree, AttributeChange { set, propagation: 0, recursive: true })
             .map_err(Failure::at(step()))?;
     }
-    if propagation != 0 {
-        mount::set_attributes(tree, AttributeChange { set: 0, propagation, recursive })
-            .map_err(Failure::at(step()))?;
-    }
-    Ok(())
+    mount::set_attributes(tree, AttributeChange { set: 0, propagation, recursive })
+        .map_err(Failure::at(step()))
 }
 
 fn cgroup_views(plan: &MountPlan, views: &[(String, PathBuf)]) -> Result<Vec<OwnedFd>, Failure> {

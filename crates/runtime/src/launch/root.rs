@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use sys::credentials::FsIds;
+use sys::mount::{self, AttributeChange};
 use sys::process::{Exit, Fork};
-use sys::{libc, mount, rustix};
+use sys::{libc, rustix};
 
 use super::ids::Owner;
 use crate::failure::Failure;
@@ -19,6 +20,12 @@ pub(super) fn prepare(plan: &LaunchPlan, owner: &Owner) -> Result<OwnedFd, Failu
         RootPlan::Directory(path) => {
             let tree = mount::clone_tree(rustix::fs::CWD, path, true)
                 .map_err(Failure::at(format!("open the root file system `{}`", path.display())))?;
+            // Nothing goes out to the host; what is unmounted there does not stay pinned here. A
+            // shared mount could not become the root (pivot_root(2)).
+            let propagation = libc::MS_SLAVE;
+            let change = AttributeChange { set: 0, propagation, recursive: true };
+            mount::set_attributes(tree.as_fd(), change)
+                .map_err(Failure::at("cut the root file system off from the host"))?;
             if let Some(namespace) = owner.root_idmap() {
                 mount::set_idmap(tree.as_fd(), namespace, false)
                     .map_err(Failure::at("id-map the root file system"))?;
@@ -154,7 +161,7 @@ fn open_mapped(dir: &Path, owner: &Owner) -> Result<OwnedFd, Failure> {
             .map(OwnedFd::from)
             .map_err(Failure::at(format!("open `{}`", dir.display())));
     };
-    let tree = mount::clone_tree(rustix::fs::CWD, dir, false)
+    let tree = clone_private(dir)
         .map_err(Failure::at(format!("clone the mount of `{}`", dir.display())))?;
     mount::set_idmap(tree.as_fd(), namespace, false).map_err(|error| Failure {
         message: format!(
@@ -167,12 +174,33 @@ fn open_mapped(dir: &Path, owner: &Owner) -> Result<OwnedFd, Failure> {
     Ok(tree)
 }
 
+/// Not shared with the mount that it is cloned from, as systemd makes all: an overlay mounted below
+/// it would appear there too, for good, and its own mount could not become the root.
+fn clone_private(dir: &Path) -> io::Result<OwnedFd> {
+    let tree = mount::clone_tree(rustix::fs::CWD, dir, false)?;
+    let propagation = libc::MS_PRIVATE;
+    mount::set_attributes(tree.as_fd(), AttributeChange { set: 0, propagation, recursive: false })?;
+    Ok(tree)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// In a mount namespace where all is shared, as it is under systemd.
     #[test]
-    fn both_ways_mount_the_same() {
+    fn both_ways_mount_the_same_and_leave_nothing() {
+        let test = || {
+            sys::namespace::unshare(sys::namespace::MOUNT).unwrap();
+            mount::set_propagation_of_all(libc::MS_SLAVE).unwrap();
+            mount::set_propagation_of_all(libc::MS_SHARED).unwrap();
+            check_both_ways();
+        };
+        // A thread of its own: the namespace is the thread's.
+        std::thread::spawn(test).join().unwrap();
+    }
+
+    fn check_both_ways() {
         let dir = tempfile::tempdir().unwrap();
         for sub in ["layers/a", "layers/b", "rw/upper", "rw/work"] {
             std::fs::create_dir_all(dir.path().join(sub)).unwrap();
@@ -182,16 +210,15 @@ mod tests {
         std::fs::write(dir.path().join("layers/b/low"), "b").unwrap();
         let (layers_dir, rw_dir) = (dir.path().join("layers"), dir.path().join("rw"));
         let lowers = [PathBuf::from("a"), PathBuf::from("b")];
-        let open = |path: &Path| mount::clone_tree(rustix::fs::CWD, path, false).unwrap();
         let parts = Parts {
-            layers: open(&layers_dir),
-            rw: open(&rw_dir),
+            layers: clone_private(&layers_dir).unwrap(),
+            rw: clone_private(&rw_dir).unwrap(),
             layers_dir: &layers_dir,
             rw_dir: &rw_dir,
             lowers: &lowers,
             volatile: false,
         };
-        let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mounts = || std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
         let before = mounts();
         for (name, tree) in
             [("detached", parts.mount_detached()), ("attached", parts.mount_attached())]
@@ -205,8 +232,8 @@ mod tests {
             assert_eq!(std::fs::read_to_string(at("top")).unwrap(), "a", "{name}");
             assert_eq!(std::fs::read_to_string(at("low")).unwrap(), "b", "{name}");
             std::fs::write(at(name), "x").unwrap();
+            assert_eq!(mounts(), before, "a mount stayed");
             assert!(rw_dir.join("upper").join(name).exists());
         }
-        assert_eq!(mounts(), before, "a mount stayed");
     }
 }

@@ -115,10 +115,12 @@ pub(crate) fn resolve(
             .collect(),
         _ => Vec::new(),
     };
+    groups.retain(|other| *other != gid);
+    // Those that are asked for are given exactly: callers name the primary group too, so that a
+    // set-group-id program cannot shed it (CVE-2022-36109).
     for group in additional {
         groups.push(group_id(group, files)?);
     }
-    groups.retain(|other| *other != gid);
     groups.sort_unstable();
     groups.dedup();
     if uid > ID_MAX || gid > ID_MAX {

@@ -11,7 +11,7 @@ use sys::rustix::io::Errno;
 use super::paths::{self, Kind, Links};
 use super::{attribute_bits, propagation_bits};
 use crate::failure::Failure;
-use crate::plan::{LaunchPlan, MountKind, MountPlan};
+use crate::plan::{LaunchPlan, MountAttributes, MountKind, MountPlan};
 
 /// Carries out the plan's mounts, kernel parameters, masks and read-only paths. Takes from `fds`
 /// what the launcher prepared; what is left is the gate.
@@ -21,14 +21,24 @@ pub(super) fn build(
     views: &[String],
     fds: &mut impl Iterator<Item = OwnedFd>,
 ) -> Result<Option<OwnedFd>, Failure> {
+    let mut closed_later: Vec<OwnedFd> = Vec::new();
     let mut next = || fds.next().ok_or_else(|| Failure::at("get a mount")("none came"));
     for mount_plan in &plan.mounts {
         match &mount_plan.kind {
-            MountKind::FileSystem { fstype } => file_system(root, mount_plan, fstype)?,
+            MountKind::FileSystem { fstype } if fstype == "tmpfs" => {
+                // Mount points below it are made first, as runc does.
+                let open = MountAttributes { read_only: false, ..mount_plan.attributes };
+                let open = MountPlan { attributes: open, ..mount_plan.clone() };
+                let made = file_system(root, &open, fstype)?;
+                closed_later.extend(Some(made).filter(|_| mount_plan.attributes.read_only));
+            }
+            MountKind::FileSystem { fstype } => drop(file_system(root, mount_plan, fstype)?),
             MountKind::Devices => {
                 let target =
                     paths::mount_point(root, &mount_plan.target, Kind::Directory, Links::Refused)?;
-                attach(next()?.as_fd(), target.as_fd(), &mount_plan.target)?;
+                let made = next()?;
+                attach(made.as_fd(), target.as_fd(), &mount_plan.target)?;
+                closed_later.extend(Some(made).filter(|_| mount_plan.attributes.read_only));
             }
             MountKind::Cgroup => cgroup(root, mount_plan, views, &mut next)?,
             MountKind::Bind { .. } => bind(root, mount_plan, next()?.as_fd())?,
@@ -39,8 +49,12 @@ pub(super) fn build(
         make_read_only(root, path)?;
     }
     mask(plan, root)?;
+    let change = AttributeChange { set: mount::READ_ONLY, ..AttributeChange::default() };
+    for made in &closed_later {
+        mount::set_attributes(made.as_fd(), change)
+            .map_err(Failure::at("make a tmpfs read-only"))?;
+    }
     if plan.root_read_only {
-        let change = AttributeChange { set: mount::READ_ONLY, ..AttributeChange::default() };
         mount::set_attributes(root, change).map_err(Failure::at("make `/` read-only"))?;
     }
     Ok(fds.next())
@@ -50,7 +64,7 @@ fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>, path: &Path) -> Result<
     mount::attach(mount, target).map_err(Failure::at(format!("mount on `{}`", path.display())))
 }
 
-fn file_system(root: BorrowedFd<'_>, plan: &MountPlan, fstype: &str) -> Result<(), Failure> {
+fn file_system(root: BorrowedFd<'_>, plan: &MountPlan, fstype: &str) -> Result<OwnedFd, Failure> {
     let step = || format!("mount {fstype} on `{}`", plan.target.display());
     // An image that turns /proc into a link would make masks and limits apply somewhere else.
     let links = match fstype {
@@ -70,7 +84,8 @@ fn file_system(root: BorrowedFd<'_>, plan: &MountPlan, fstype: &str) -> Result<(
         let change = AttributeChange { set: 0, propagation, recursive: false };
         mount::set_attributes(made.as_fd(), change).map_err(Failure::at(step()))?;
     }
-    attach(made.as_fd(), target.as_fd(), &plan.target)
+    attach(made.as_fd(), target.as_fd(), &plan.target)?;
+    Ok(made)
 }
 
 fn bind(root: BorrowedFd<'_>, plan: &MountPlan, tree: BorrowedFd<'_>) -> Result<(), Failure> {

@@ -16,11 +16,10 @@ use sys::credentials::{self, CapabilitySets};
 use sys::rustix::fs::{FileType, Mode, OFlags};
 use sys::rustix::io::Errno;
 
-use super::Never;
 use super::accounts::{self, Account, AccountFiles};
 use super::paths::{self, Links};
+use super::{Context, Never};
 use crate::failure::{Failure, FailureKind, plain};
-use crate::handshake::Lower;
 use crate::plan::{Capabilities, ProcessPlan};
 
 /// Where programs are looked for when the environment has no `PATH`.
@@ -30,7 +29,7 @@ const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(super) fn execute(
     plan: &ProcessPlan,
     root: OwnedFd,
-    lower: &Lower,
+    context: &Context<'_>,
     gate: Option<BorrowedFd<'_>>,
 ) -> Result<Never, Failure> {
     let files = AccountFiles::read(root.as_fd())?;
@@ -45,7 +44,8 @@ pub(super) fn execute(
     if let Some(umask) = plan.umask {
         sys::process::set_umask(umask);
     }
-    sys::process::close_on_exec_from(3).map_err(Failure::at("close descriptors"))?;
+    let first = 3u32.saturating_add(context.options.preserved_fds);
+    sys::process::close_on_exec_from(first).map_err(Failure::at("close descriptors"))?;
     sys::signal::reset_all().map_err(Failure::at("reset signals"))?;
     if !plan.no_new_privileges {
         load_filter(plan)?;
@@ -59,15 +59,20 @@ pub(super) fn execute(
     let program = look_up(plan, &env)?;
     let args = c_strings(&plan.args)?;
     let env = c_strings(&env)?;
-    lower.ready().map_err(Failure::at("report to the launcher"))?;
+    context.lower.ready().map_err(Failure::at("report to the launcher"))?;
     if let Some(gate) = gate {
         let mut byte = [0u8; 1];
         sys::rustix::io::read(gate, &mut byte).map_err(Failure::at("wait at the gate"))?;
     }
     let error = sys::exec::execute(&program, &args, &env);
-    let shown = program.to_string_lossy();
+    let message = format!("exec {}: {}", program.to_string_lossy(), plain(&error));
+    if gate.is_some() {
+        // The launcher is long gone: the container's own error stream is left to say it.
+        let line = format!("{message}\n");
+        let _ = sys::rustix::io::write(sys::rustix::stdio::stderr(), line.as_bytes());
+    }
     Err(Failure {
-        message: format!("exec {shown}: {}", plain(&error)),
+        message,
         kind: match error.raw_os_error() {
             Some(sys::libc::ENOENT) => FailureKind::CommandNotFound,
             _ => FailureKind::CommandNotExecutable,

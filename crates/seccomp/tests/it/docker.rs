@@ -21,7 +21,8 @@ pub fn text() -> Vec<u8> {
             }
             [action, errno, includes, excludes, args, names] => {
                 let names: Vec<&str> = names.split(' ').collect();
-                let args: Vec<Value> = args.split("; ").filter(|a| !a.is_empty()).map(argument).collect();
+                let args = args.split("; ").filter(|arg| !arg.is_empty());
+                let args: Vec<Value> = args.map(argument).collect();
                 let mut rule = json!({ "names": names, "action": action, "args": args,
                     "includes": condition(includes), "excludes": condition(excludes) });
                 if let Ok(errno) = errno.parse::<u32>() {

@@ -1,0 +1,124 @@
+//! `linux.namespaces`, `linux.uidMappings` and `linux.gidMappings`.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use oci::runtime_spec::{self as oci_spec, Linux};
+
+use super::BundleError;
+use crate::plan::{IdMapping, Namespace, Namespaces, UserNamespace};
+
+const FIELD: &str = "linux.namespaces";
+
+/// Reads them.
+pub(super) fn plan(linux: &Linux) -> Result<(UserNamespace, Namespaces), BundleError> {
+    let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+    for namespace in &linux.namespaces {
+        let kind = namespace.kind.as_str();
+        if !["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"].contains(&kind) {
+            return Err(BundleError::invalid(FIELD, format!("`{kind}` is no kind of namespace")));
+        }
+        let path = namespace.path.as_str();
+        if !path.is_empty() && !Path::new(path).is_absolute() {
+            return Err(BundleError::invalid(FIELD, format!("path `{path}` is not absolute")));
+        }
+        if named.insert(kind, path).is_some() {
+            return Err(BundleError::invalid(FIELD, format!("`{kind}` is there twice")));
+        }
+    }
+    match named.get("mount") {
+        Some(&"") => {}
+        Some(_) => {
+            let reason = "a container cannot join another's mount namespace";
+            return Err(BundleError::unsupported(FIELD, reason));
+        }
+        None => {
+            let reason = "a container without a mount namespace of its own would change the host";
+            return Err(BundleError::unsupported(FIELD, reason));
+        }
+    }
+    let one = |kind: &str| match named.get(kind) {
+        None => Namespace::Host,
+        Some(&"") => Namespace::New,
+        Some(path) => Namespace::Join(PathBuf::from(path)),
+    };
+    let namespaces = Namespaces {
+        net: one("network"),
+        pid: one("pid"),
+        ipc: one("ipc"),
+        uts: one("uts"),
+        cgroup: one("cgroup"),
+        time: one("time"),
+    };
+    Ok((user(linux, named.get("user").copied())?, namespaces))
+}
+
+fn user(linux: &Linux, path: Option<&str>) -> Result<UserNamespace, BundleError> {
+    let uid_map = mappings("linux.uidMappings", &linux.uid_mappings)?;
+    let gid_map = mappings("linux.gidMappings", &linux.gid_mappings)?;
+    let Some(path) = path else {
+        return match uid_map.is_empty() && gid_map.is_empty() {
+            true => Ok(UserNamespace::Host),
+            false => {
+                let reason = "there are mappings, but no user namespace";
+                Err(BundleError::invalid("linux.uidMappings", reason))
+            }
+        };
+    };
+    if path.is_empty() {
+        for (field, map) in [("linux.uidMappings", &uid_map), ("linux.gidMappings", &gid_map)] {
+            if map.is_empty() {
+                let reason = "a new user namespace needs mappings";
+                return Err(BundleError::invalid(field, reason));
+            }
+        }
+        return Ok(UserNamespace::New { uid_map, gid_map, idmap_root: false });
+    }
+    // Joining the namespace that one is in is an error of the kernel.
+    let inode = |path: &str| std::fs::metadata(path).map(|file| file.ino()).ok();
+    if inode(path).is_some() && inode(path) == inode("/proc/self/ns/user") {
+        return Ok(UserNamespace::Host);
+    }
+    Ok(UserNamespace::Join {
+        uid_map: if uid_map.is_empty() { map_of(path, "uid_map")? } else { uid_map },
+        gid_map: if gid_map.is_empty() { map_of(path, "gid_map")? } else { gid_map },
+        path: PathBuf::from(path),
+        idmap_root: false,
+    })
+}
+
+/// The map of the process that the namespace is named by: `/proc/PID/ns/user`.
+fn map_of(path: &str, name: &str) -> Result<Vec<IdMapping>, BundleError> {
+    let refused = || {
+        let reason = format!("the mappings of `{path}` are needed: they cannot be found out");
+        BundleError::invalid("linux.uidMappings", reason)
+    };
+    let process = path.strip_suffix("/ns/user").ok_or_else(refused)?;
+    let text = std::fs::read_to_string(Path::new(process).join(name)).map_err(|_| refused())?;
+    let line = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map(|word| word.parse().ok());
+        let mut next = || numbers.next().flatten();
+        Some(IdMapping { inside: next()?, outside: next()?, count: next()? })
+    };
+    text.lines().map(line).collect::<Option<Vec<_>>>().ok_or_else(refused)
+}
+
+/// Mappings, checked as the kernel would, but with the field named.
+pub(super) fn mappings(
+    field: &str,
+    lines: &[oci_spec::IdMapping],
+) -> Result<Vec<IdMapping>, BundleError> {
+    lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| {
+            let ends = [line.container_id, line.host_id].map(|id| id.checked_add(line.size));
+            if line.size == 0 || ends.contains(&None) {
+                let reason = "its size is 0, or it goes beyond the largest id";
+                return Err(BundleError::invalid(format!("{field}[{index}]"), reason));
+            }
+            Ok(IdMapping { inside: line.container_id, outside: line.host_id, count: line.size })
+        })
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! `wharf runtime`: the OCI runtime command line, for callers that expect one (containerd's shim,
+//! dockerd, podman's conmon, CRI-O).
+//!
+//! Words, flags and texts are those of runc where callers read them. What a container is between
+//! two calls stands in one directory, `ROOT/ID`; nothing runs between them.
+//!
+//! - [`flags`]: words to flags, by tables
+//! - [`verbs`]: the table of verbs, one file each
+//! - [`state`]: what is kept on disk, and what is true of it now
+//! - [`foreground`]: holding a process until it ends
+//! - [`protect`]: our own binary against those inside
+//! - [`log`]: what callers read errors from
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use self::error::CliError;
+use self::flags::{Flag, Parsed};
+
+mod clock;
+mod console;
+mod error;
+mod flags;
+mod foreground;
+mod log;
+mod protect;
+mod signals;
+mod state;
+mod verbs;
+
+/// Where containers' state is kept unless `--root` says otherwise.
+const ROOT_DEFAULT: &str = "/run/wharf-runtime";
+
+/// Flags before the verb.
+const GLOBAL: &[Flag] = &[
+    Flag::value("root", 'r', "directory of the containers' state"),
+    Flag::value("log", 'l', "file that errors are appended to"),
+    Flag::value("log-format", ' ', "text or json"),
+    Flag::value("rootless", ' ', "accepted, without effect"),
+    Flag::value("criu", ' ', "accepted, without effect"),
+    Flag::value("cgroup-manager", ' ', "cgroupfs only"),
+    Flag::switch("debug", ' ', "accepted, without effect"),
+    Flag::switch("systemd-cgroup", ' ', "not supported"),
+    Flag::switch("version", 'v', "show the version"),
+    Flag::switch("help", 'h', "show this"),
+];
+
+/// What holds for every verb.
+#[derive(Debug)]
+struct Globals {
+    root: PathBuf,
+}
+
+/// Runs one call, `args` being the words after the program's name; returns its exit code.
+pub fn main(args: &[OsString]) -> i32 {
+    let mut log = log::Log::none();
+    match call(args, &mut log) {
+        Ok(code) => code,
+        Err(error) => {
+            let text = stdx::error::chain(&error).to_string();
+            log.error(&text);
+            eprintln!("wharf-runtime: {text}");
+            error.exit_code()
+        }
+    }
+}
+
+fn call(args: &[OsString], log: &mut log::Log) -> Result<i32, CliError> {
+    let parsed = flags::parse(GLOBAL, args, flags::Order::FlagsFirst)?;
+    *log = log::Log::of(&parsed)?;
+    if parsed.is_set("version") {
+        verbs::print(&format!(
+            "wharf-runtime version {}\nspec: {}\n",
+            env!("CARGO_PKG_VERSION"),
+            oci::runtime_spec::VERSION
+        ));
+        return Ok(0);
+    }
+    let Some((name, rest)) = parsed.words.split_first().filter(|_| !parsed.is_set("help")) else {
+        verbs::print(&verbs::help());
+        return Ok(if parsed.is_set("help") { 0 } else { 1 });
+    };
+    let verb = name.to_str().and_then(verbs::find);
+    let verb = verb.ok_or_else(|| CliError::usage(format!("no such command: {name:?}")))?;
+    let words = flags::parse(verb.flags, rest, verb.order)?;
+    if words.is_set("help") {
+        verbs::print(&verbs::help_of(verb));
+        return Ok(0);
+    }
+    refuse_systemd(&parsed)?;
+    let root = parsed.path("root").unwrap_or_else(|| PathBuf::from(ROOT_DEFAULT));
+    (verb.run)(&Globals { root }, &words)
+}
+
+fn refuse_systemd(parsed: &Parsed) -> Result<(), CliError> {
+    let other = parsed.text("cgroup-manager")?.is_some_and(|name| name != "cgroupfs");
+    if parsed.is_set("systemd-cgroup") || other {
+        return Err(CliError::Unsupported {
+            what: "systemd's cgroups (--systemd-cgroup)",
+            hint: "let the caller use the cgroupfs driver",
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

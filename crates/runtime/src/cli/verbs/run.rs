@@ -1,0 +1,56 @@
+use super::making::{self, Made, Streams};
+use super::{Flag, Globals, HELP, Order, Parsed, Verb};
+use crate::cli::error::CliError;
+use crate::cli::{foreground, protect};
+
+pub(super) const VERB: Verb = Verb {
+    name: "run",
+    words: "ID",
+    about: "make a container from a bundle, run it to its end and remove it",
+    flags: FLAGS,
+    order: Order::Anywhere,
+    run,
+};
+
+const FLAGS: &[Flag] = &[
+    making::BUNDLE,
+    making::CONSOLE_SOCKET,
+    making::PID_FILE,
+    making::NO_PIVOT,
+    making::NO_NEW_KEYRING,
+    making::NO_SUBREAPER,
+    making::PRESERVE_FDS,
+    Flag::switch("detach", 'd', "leave it running"),
+    Flag::switch("keep", ' ', "do not remove it"),
+    HELP,
+];
+
+fn run(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
+    protect::ensure()?;
+    let detach = parsed.is_set("detach");
+    let streams = if detach { Streams::Caller } else { Streams::Ours };
+    let mut made = making::make(globals, parsed, false, streams)?;
+    if let Err(error) = made.after_start() {
+        drop(made.undo());
+        return Err(error);
+    }
+    if detach {
+        return Ok(0);
+    }
+    let terminal = made.launched.terminal.take();
+    made.unlock();
+    let exit = foreground::hold(&made.launched.pidfd, terminal)?;
+    if !parsed.is_set("keep") {
+        remove(&made)?;
+    }
+    Ok(exit.shell_code())
+}
+
+/// Removes it, unless somebody else has done so.
+fn remove(made: &Made) -> Result<(), CliError> {
+    match made.container.lock() {
+        Err(CliError::Absent) => Ok(()),
+        Err(error) => Err(error),
+        Ok(_lock) => made.container.destroy(&made.record),
+    }
+}

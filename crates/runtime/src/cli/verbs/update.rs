@@ -1,0 +1,81 @@
+use std::path::Path;
+
+use oci::runtime_spec::{Cpu, Memory, Pids, Resources};
+
+use super::{Flag, Globals, HELP, Order, Parsed, Verb};
+use crate::bundle::{self, limits_of_update};
+use crate::cli::error::CliError;
+use crate::cli::state::Container;
+
+pub(super) const VERB: Verb = Verb {
+    name: "update",
+    words: "ID",
+    about: "change the limits of a container",
+    flags: FLAGS,
+    order: Order::Anywhere,
+    run: update,
+};
+
+const FLAGS: &[Flag] = &[
+    Flag::value("resources", 'r', "file with `linux.resources`; - is the standard input"),
+    Flag::value("memory", ' ', "bytes"),
+    Flag::value("memory-reservation", ' ', "bytes"),
+    Flag::value("memory-swap", ' ', "bytes, memory included; -1 is no limit"),
+    Flag::value("cpu-share", ' ', "relative weight"),
+    Flag::value("cpu-period", ' ', "microseconds"),
+    Flag::value("cpu-quota", ' ', "microseconds"),
+    Flag::value("cpuset-cpus", ' ', "processors"),
+    Flag::value("cpuset-mems", ' ', "memory nodes"),
+    Flag::value("pids-limit", ' ', "tasks"),
+    HELP,
+];
+
+/// No honest document is larger.
+const RESOURCES_BYTES_MAX: u64 = 1 << 20;
+
+fn update(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
+    let container = Container::named(&globals.root, parsed.only_word()?)?;
+    let record = container.read()?;
+    let resources = match parsed.path("resources") {
+        Some(path) => read(&path)?,
+        None => of_flags(parsed)?,
+    };
+    let limits = limits_of_update(&resources).map_err(CliError::Bundle)?;
+    let cgroup = record.live_cgroup()?;
+    for discarded in cgroup.update(&limits).map_err(CliError::cgroup("change the limits"))? {
+        eprintln!("wharf-runtime: {}", discarded.warning());
+    }
+    Ok(0)
+}
+
+fn read(path: &Path) -> Result<Resources, CliError> {
+    let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
+    let bytes = stdx::fs::read(path, RESOURCES_BYTES_MAX).map_err(CliError::File)?;
+    bundle::parse(path, &bytes).map_err(CliError::Bundle)
+}
+
+fn of_flags(parsed: &Parsed) -> Result<Resources, CliError> {
+    fn number<T: std::str::FromStr>(parsed: &Parsed, name: &str) -> Result<Option<T>, CliError> {
+        let Some(text) = parsed.text(name)? else { return Ok(None) };
+        let wrong = |_| CliError::usage(format!("invalid value {text:?} for flag --{name}"));
+        text.parse().map(Some).map_err(wrong)
+    }
+    Ok(Resources {
+        memory: Some(Memory {
+            limit: number(parsed, "memory")?,
+            reservation: number(parsed, "memory-reservation")?,
+            swap: number(parsed, "memory-swap")?,
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            shares: number(parsed, "cpu-share")?,
+            period: number(parsed, "cpu-period")?,
+            quota: number(parsed, "cpu-quota")?,
+            cpus: parsed.text("cpuset-cpus")?.unwrap_or_default().to_owned(),
+            mems: parsed.text("cpuset-mems")?.unwrap_or_default().to_owned(),
+            ..Cpu::default()
+        }),
+        pids: Some(Pids { limit: number(parsed, "pids-limit")? }),
+        ..Resources::default()
+    })
+}
