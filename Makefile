@@ -1,7 +1,7 @@
 # The commands of this project; the work is done in scripts/.
 
 .DEFAULT_GOAL := build
-.PHONY: build up test check bench clean help
+.PHONY: build up test check vm bench clean help
 
 build: ## build the release binary, target/release/wharf
 	@scripts/needs.sh build
@@ -15,6 +15,9 @@ test: ## run the whole test suite, as root or through sudo
 
 check: ## formatting, lints, the rules of the house, shell scripts
 	@scripts/check.sh
+
+vm: ## the tests on Debian's kernels 6.1 and 6.12 with cgroup v2 alone, in qemu
+	@scripts/vm-suite.sh 6.1 6.12
 
 bench: ## measure against other container engines
 	@bench/run.sh

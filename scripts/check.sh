@@ -28,7 +28,7 @@ done
 step cargo test --quiet -p tidy
 
 if command -v shellcheck > /dev/null; then
-    step shellcheck -x scripts/*.sh .ci/run
+    step shellcheck -x scripts/*.sh scripts/vm/*.sh .ci/run
 else
     echo '== shellcheck is not installed: the scripts are not checked'
 fi

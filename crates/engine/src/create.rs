@@ -158,7 +158,11 @@ fn record_of(
 fn name_joined(services: &Services, host: &mut HostConfig) -> Result<()> {
     for mode in [&mut host.network_mode, &mut host.ipc_mode, &mut host.pid_mode] {
         if let Some(called) = mode.strip_prefix("container:") {
-            let other = services.registry().find(called)?;
+            // Not "not found": clients would take the image for what is missing, and pull it.
+            let other = services
+                .registry()
+                .find(called)
+                .map_err(|error| EngineError::invalid(error.client_text()))?;
             *mode = format!("container:{}", other.id);
         }
     }

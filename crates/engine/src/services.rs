@@ -255,7 +255,16 @@ impl std::fmt::Debug for Services {
 
 /// As the client reads it.
 pub fn store_error(error: StoreError) -> EngineError {
-    EngineError::new(error.kind(), error.to_string()).with_cause(error)
+    // The cause is part of what the client needs: why its archive was refused.
+    let text = stdx::error::chain(&error).to_string();
+    match error {
+        StoreError::Unpack(_)
+        | StoreError::Disk(_)
+        | StoreError::BadImage { cause: Some(_), .. } => {
+            EngineError::new(error.kind(), format!("failed to {text}"))
+        }
+        _ => EngineError::new(error.kind(), text),
+    }
 }
 
 /// The map of a process's user namespace as this process sees it; empty for the host's own.
