@@ -28,7 +28,14 @@ fn spec(_: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
 
 fn document() -> Value {
     let caps = json!(["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
-    let mount = |destination: &str, kind: &str, options: &[&str]| json!({"destination": destination, "type": kind, "source": kind, "options": options});
+    let mount = |destination: &str, kind: &str, options: &[&str]| {
+        json!({
+            "destination": destination,
+            "type": kind,
+            "source": kind,
+            "options": options,
+        })
+    };
     let closed = ["nosuid", "noexec", "nodev"];
     json!({
         "ociVersion": oci::runtime_spec::VERSION,
