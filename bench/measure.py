@@ -10,6 +10,7 @@ import concurrent.futures
 import glob
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -330,6 +331,8 @@ def options():
 
 def main():
     wanted = options()
+    # Asked to end, we stop the engines in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = os.environ["KEPT_DIR"]
     docker = engines.reference("cli")
     archive = os.path.join(directory, "busybox.tar")

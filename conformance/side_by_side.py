@@ -24,6 +24,7 @@ import fnmatch
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -177,21 +178,26 @@ class Side:
 
     def run(self, case):
         """What the case printed, made comparable."""
+        process = subprocess.Popen(
+            ["sh", "-c", PRELUDE + case.command], cwd=self.work, env=self.env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            start_new_session=True)
         try:
-            done = subprocess.run(
-                ["sh", "-c", PRELUDE + case.command], cwd=self.work, env=self.env,
-                stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S, check=False)
+            printed = process.communicate(timeout=DEADLINE_S)
         except subprocess.TimeoutExpired:
+            # The whole session: what sh started holds the pipes open.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
             return [f"[no end within {DEADLINE_S} s]"]
-        out, err = (part.decode(errors="backslashreplace") for part in (done.stdout, done.stderr))
+        out, err = (part.decode(errors="backslashreplace") for part in printed)
         err = NO_BRIDGE.sub("", err)
         if case.shape:
             out = self.shaped(out)
         text = out.rstrip("\n")
         if err.strip():
             text += "\n[stderr]\n" + err.rstrip("\n")
-        if done.returncode:
-            text += f"\n[status {done.returncode}]"
+        if process.returncode:
+            text += f"\n[status {process.returncode}]"
         return self.alike(case, text)
 
     @staticmethod
@@ -315,6 +321,8 @@ def main():
     parser.add_argument("--update", action="store_true", help="write the table")
     parser.add_argument("--verbose", action="store_true", help="print what dockerd answered")
     options = parser.parse_args()
+    # Asked to end, we stop the engines in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = os.environ["KEPT_DIR"]
     docker = engines.reference("cli")
     archive = os.path.join(directory, "bb.tar")

@@ -22,7 +22,7 @@ import termios
 import time
 
 # Seconds that one step, or the end of the command, may take.
-DEADLINE_S = 15
+DEADLINE_S = 10
 NOISE = re.compile(rb"\x1b\[6n|\r?(?:/ # )?\x1b\[J|\r(?=/ # )")
 
 

@@ -47,6 +47,8 @@ struct Monitor<'a> {
     pidfd: OwnedFd,
     cgroup: Option<Cgroup>,
     started_ns: i64,
+    /// The first process has been reaped.
+    ended: bool,
 }
 
 /// What to poll next.
@@ -156,6 +158,7 @@ impl<'a> Monitor<'a> {
             pidfd,
             cgroup,
             started_ns,
+            ended: false,
         })
     }
 
@@ -174,6 +177,7 @@ impl<'a> Monitor<'a> {
             if exit.is_none() {
                 exit = self.reap();
                 if exit.is_some() {
+                    self.ended = true;
                     self.kill_rest();
                     self.streams.drain(&mut self.log);
                     output_deadline = Some(Instant::now() + OUTPUT_AFTER_EXIT);
@@ -349,10 +353,18 @@ impl<'a> Monitor<'a> {
                 // A process that has just ended needs no signal.
                 drop(sys::process::pidfd_send_signal(self.pidfd.as_fd(), signal));
             }
-            Request::Exec { exec_id, plan, attach } => {
-                let client = attach
-                    .and_then(|spec| Some(Client::new(spec, self.connections[index].take_fd()?)));
-                let event = self.execs.start(exec_id, &plan, client, self.hierarchy);
+            Request::Exec { exec_id, mut plan, attach } => {
+                let fd = attach.is_some().then(|| self.connections[index].take_fd()).flatten();
+                let client = attach.zip(fd).map(|(spec, fd)| Client::new(spec, fd));
+                // Ours to reap: until then its number is nobody else's.
+                plan.init_pid = self.pid;
+                let event = match self.ended {
+                    true => Event::ExecFailed {
+                        exec_id,
+                        failure: Failure::invalid("the container has ended"),
+                    },
+                    false => self.execs.start(exec_id, &plan, client, self.hierarchy),
+                };
                 self.tell(&event);
             }
             Request::ExecResize { exec_id, size } => self.execs.resize(&exec_id, size),

@@ -13,6 +13,9 @@ use crate::output::Log;
 /// While this much input waits for the process, clients are not read.
 const INPUT_BYTES_MAX: usize = 256 << 10;
 
+/// More than a pipe holds (1 MiB at most, 32 KiB a read): whoever writes on is not waited for.
+const DRAIN_READS_MAX: usize = 64;
+
 /// The monitor's ends of the streams.
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -173,8 +176,8 @@ impl Streams {
     ) -> Option<Gone> {
         match source {
             Source::Stdin => self.feed(),
-            Source::Stdout => self.read(Stream::Stdout, log),
-            Source::Stderr => self.read(Stream::Stderr, log),
+            Source::Stdout => drop(self.read(Stream::Stdout, log)),
+            Source::Stderr => drop(self.read(Stream::Stderr, log)),
             Source::Client(index) => return self.serve(index, flags),
         }
         None
@@ -191,18 +194,25 @@ impl Streams {
         gone
     }
 
-    /// Reads all output that is there.
+    /// Reads all output that is there, whatever clients have room for: the writers are gone, so
+    /// it is no more than the pipes hold.
     pub(crate) fn drain(&mut self, log: &mut Log) {
-        self.read(Stream::Stdout, log);
-        self.read(Stream::Stderr, log);
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            for _ in 0..DRAIN_READS_MAX {
+                if !self.read(stream, log) {
+                    break;
+                }
+            }
+        }
     }
 
-    fn read(&mut self, stream: Stream, log: &mut Log) {
+    /// Reads once; whether there may be more.
+    fn read(&mut self, stream: Stream, log: &mut Log) -> bool {
         let source = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        let Some(fd) = source else { return };
+        let Some(fd) = source else { return false };
         let mut buffer = [0u8; 32 << 10];
         match sys::rustix::io::read(&*fd, &mut buffer) {
             Ok(count) if count > 0 => {
@@ -211,10 +221,15 @@ impl Streams {
                 for client in &mut self.clients {
                     client.give(stream, bytes);
                 }
+                true
             }
-            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(Errno::INTR) => true,
+            Err(Errno::AGAIN) => false,
             // The end; a terminal says it with EIO.
-            Ok(_) | Err(_) => *source = None,
+            Ok(_) | Err(_) => {
+                *source = None;
+                false
+            }
         }
     }
 

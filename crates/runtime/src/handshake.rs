@@ -8,10 +8,17 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+use sys::rustix::io::Errno;
+
 use crate::failure::{Failure, FailureKind};
 
 /// Longest failure text; longer ones are cut.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// A stage that says nothing for so long was stopped from inside the container, or the machine
+/// stands still: the launcher, which holds other processes as well, gives it up.
+const SILENCE_SECONDS_MAX: i64 = 10;
 
 const GO: u8 = b'G';
 const PID: u8 = b'P';
@@ -56,6 +63,18 @@ impl Upper {
 
     /// Waits for the stage's next word.
     pub(crate) fn receive(&self) -> io::Result<FromStage> {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        let deadline = Timespec { tv_sec: SILENCE_SECONDS_MAX, tv_nsec: 0 };
+        loop {
+            match poll(&mut fds, Some(&deadline)) {
+                Err(Errno::INTR) => {}
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                other => {
+                    other?;
+                    break;
+                }
+            }
+        }
         let mut buffer = vec![0u8; MESSAGE_BYTES_MAX];
         let got = sys::socket::receive_with_fds(self.0.as_fd(), &mut buffer, true)?;
         let Some((tag, payload)) = buffer[..got.bytes].split_first() else {
@@ -81,6 +100,10 @@ impl Upper {
 }
 
 impl Lower {
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
     /// Waits for `Go`. The launcher's death is an error.
     pub(crate) fn wait_for_go(&self) -> io::Result<Vec<OwnedFd>> {
         let mut buffer = [0u8; 8];

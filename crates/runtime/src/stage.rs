@@ -43,12 +43,17 @@ pub(crate) fn container(
     views: &[String],
 ) -> ! {
     let lower = context.lower;
-    let outcome = join_namespaces(plan, cgroup).and_then(|joined| match joined {
+    let closed = forget_the_launcher(context, cgroup);
+    let joined = closed.and_then(|()| join_namespaces(plan, cgroup));
+    let outcome = joined.and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
             process::exit_now(0)
         }
-        Joined::Final => become_container(plan, context, views),
+        Joined::Final => {
+            forget_the_launcher(context, None)?;
+            become_container(plan, context, views)
+        }
     });
     let Err(failure) = outcome;
     lower.failed(&failure);
@@ -63,16 +68,34 @@ pub(crate) fn exec(
     context: &Context<'_>,
 ) -> ! {
     let lower = context.lower;
-    let outcome = enter(target, kinds).and_then(|joined| match joined {
+    let closed = forget_the_launcher(context, Some(target));
+    let outcome = closed.and_then(|()| enter(target, kinds)).and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
             process::exit_now(0)
         }
-        Joined::Final => become_exec(plan, kinds, context),
+        Joined::Final => {
+            forget_the_launcher(context, None)?;
+            become_exec(plan, kinds, context)
+        }
     });
     let Err(failure) = outcome;
     lower.failed(&failure);
     process::exit_now(FAILED)
+}
+
+/// Closes the launcher's descriptors, but for the streams, the handshake and `needed`. One
+/// directory of the host among them would lead out of the root by `..` and `/proc/self/fd`, for
+/// whatever looks the program up, the kernel included (CVE-2024-21626): closing at exec is late.
+fn forget_the_launcher(
+    context: &Context<'_>,
+    needed: Option<BorrowedFd<'_>>,
+) -> Result<(), Failure> {
+    let mut keep = context.streams.to_vec();
+    keep.push(context.lower.descriptor());
+    keep.extend(needed);
+    let first = 3u32.saturating_add(context.options.preserved_fds);
+    process::close_all_but(first, &keep).map_err(Failure::at("close the launcher's descriptors"))
 }
 
 enum Joined {

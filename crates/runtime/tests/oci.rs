@@ -463,3 +463,25 @@ fn limits_of_a_running_container_change() {
     let out = fixture.exec(&["ID", "sh", "-c", script]);
     assert_eq!(text(&out), "44\n", "{out:?}");
 }
+
+#[test]
+fn run_passes_signals_on() {
+    use std::io::BufRead;
+    let script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done";
+    let fixture = Fixture::new(&["sh", "-c", script]);
+    fixture.write();
+    let mut child = command(fixture.dir.path())
+        .args(["run", "--bundle"])
+        .arg(fixture.dir.path())
+        .arg(&fixture.id)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    sys::signal::kill(child.id() as i32, sys::libc::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(9));
+    assert!(fixture.is_gone());
+}

@@ -108,16 +108,101 @@ pub fn sync_directory(path: &Path) -> Result<(), PathError> {
 }
 
 /// Removes a directory tree; an absent one is fine. Never follows links.
+///
+/// Trees come from containers and may be of any depth: each directory is first moved up to the
+/// top, so that neither the stack nor the length of a path grows with it.
 pub fn remove_tree(path: &Path) -> Result<(), PathError> {
-    match std::fs::remove_dir_all(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(PathError::of("remove", path)),
+    let mut moved = 0u64;
+    let prefix = format!(".gone-{}-", crate::id::random_hex::<8>());
+    loop {
+        let entries = match std::fs::read_dir(path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotADirectory => {
+                return std::fs::remove_file(path).map_err(PathError::of("remove", path));
+            }
+            other => other.map_err(PathError::of("read", path))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(PathError::of("read", path))?.path();
+            if !remove_leaf(&entry)? {
+                flatten(&entry, path, &prefix, &mut moved)?;
+            }
+        }
+        match std::fs::remove_dir(path) {
+            // What was moved up while the entries were read.
+            Err(cause) if cause.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => return other.map_err(PathError::of("remove", path)),
+        }
     }
+}
+
+/// Removes a file, a link or an empty directory; `false` for a directory with entries.
+fn remove_leaf(path: &Path) -> Result<bool, PathError> {
+    let is_directory = match std::fs::symlink_metadata(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(true),
+        other => other.map_err(PathError::of("look at", path))?.is_dir(),
+    };
+    let removed = match is_directory {
+        true => std::fs::remove_dir(path),
+        false => std::fs::remove_file(path),
+    };
+    match removed {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(cause) => Err(PathError::of("remove", path)(cause)),
+    }
+}
+
+/// Empties a directory: its sub-directories are moved to `top`. Then removes it.
+fn flatten(dir: &Path, top: &Path, prefix: &str, moved: &mut u64) -> Result<(), PathError> {
+    for entry in std::fs::read_dir(dir).map_err(PathError::of("read", dir))? {
+        let entry = entry.map_err(PathError::of("read", dir))?.path();
+        if !remove_leaf(&entry)? {
+            let place = top.join(format!("{prefix}{moved}"));
+            *moved += 1;
+            std::fs::rename(&entry, &place).map_err(PathError::of("move", &entry))?;
+        }
+    }
+    remove_leaf(dir).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trees_of_any_depth_and_width_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let keep = dir.path().join("keep");
+        std::fs::write(&keep, "x").unwrap();
+        let tree = dir.path().join("tree");
+        // Deeper than a path may be long: each level is put around what is there.
+        std::fs::create_dir(&tree).unwrap();
+        for level in 0..5000 {
+            let outer = dir.path().join("outer");
+            std::fs::create_dir(&outer).unwrap();
+            std::fs::rename(&tree, outer.join("d")).unwrap();
+            if level % 100 == 0 {
+                std::fs::write(outer.join("file"), "x").unwrap();
+                std::os::unix::fs::symlink(&keep, outer.join("link")).unwrap();
+                std::fs::create_dir_all(outer.join("a/b/c")).unwrap();
+            }
+            std::fs::rename(&outer, &tree).unwrap();
+        }
+        // A small stack: nothing may recurse.
+        let removed = std::thread::Builder::new()
+            .stack_size(64 << 10)
+            .spawn(move || remove_tree(&tree).map(|()| remove_tree(&tree)))
+            .unwrap()
+            .join()
+            .unwrap();
+        removed.unwrap().unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        remove_tree(&keep).unwrap();
+        assert!(!keep.exists());
+    }
 
     #[test]
     fn replace_is_whole_and_leaves_nothing_beside() {

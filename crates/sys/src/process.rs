@@ -215,6 +215,28 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     check(result).map(drop)
 }
 
+/// `close_range(2)`, Linux 5.9: closes every descriptor from `first` on except `keep`.
+///
+/// For a process that was forked to execute a program: owners of the closed descriptors are copies
+/// of its parent's, and must not be dropped any more; it ends by exec or [`exit_now`].
+pub fn close_all_but(first: u32, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    kept.sort_unstable();
+    let mut from = first;
+    for fd in kept.into_iter().filter(|fd| *fd >= first) {
+        if fd > from {
+            close_range(from, fd - 1)?;
+        }
+        from = from.max(fd + 1);
+    }
+    close_range(from, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: as `close_all_but` says, nobody uses or drops what is closed here.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+}
+
 /// `dup2(2)` onto a standard stream (0, 1, 2).
 ///
 /// # Panics

@@ -1,6 +1,7 @@
 //! Signal masks and actions.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::check;
 
@@ -34,4 +35,36 @@ pub fn ignore(signal: i32) -> io::Result<()> {
 pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: takes integers.
     check(unsafe { libc::kill(pid, signal) }.into()).map(drop)
+}
+
+/// `signalfd(2)`, Linux 2.6.27: blocks these signals in this thread, and gives a descriptor that
+/// is readable when one came. It is closed at exec and never blocks; the mask is inherited, and
+/// [`reset_all`] takes it away.
+pub fn descriptor(signals: &[i32]) -> io::Result<OwnedFd> {
+    // SAFETY: sigset_t is plain data that sigemptyset fills; sigaddset refuses bad numbers.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            check(libc::sigaddset(&raw mut set, *signal).into())?;
+        }
+        check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()).into())?;
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        let fd = check(libc::signalfd(-1, &raw const set, flags).into())?;
+        Ok(OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
+/// The next signal that came at a [`descriptor`]; `None` when there is none.
+pub fn next(descriptor: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    // SAFETY: signalfd_siginfo is plain data, for which zero is valid.
+    let mut info: libc::signalfd_siginfo = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::signalfd_siginfo>();
+    // SAFETY: `info` has room for `size` bytes and lives over the call.
+    let read = unsafe { libc::read(descriptor.as_raw_fd(), (&raw mut info).cast(), size) };
+    match check(read as libc::c_long) {
+        Ok(_) => Ok(Some(info.ssi_signo as i32)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -181,3 +181,14 @@ fn inherited_descriptors_are_checked() {
     // SAFETY: takes integers; the number was closed by the drop above.
     assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
 }
+
+#[test]
+fn signals_come_by_descriptor() {
+    let exit = in_child(0, || {
+        let fd = crate::signal::descriptor(&[libc::SIGTERM]).unwrap();
+        assert_eq!(crate::signal::next(fd.as_fd()).unwrap(), None);
+        crate::signal::kill(std::process::id() as i32, libc::SIGTERM).unwrap();
+        i32::from(crate::signal::next(fd.as_fd()).unwrap() == Some(libc::SIGTERM))
+    });
+    assert_eq!(exit, Exit::Code(1));
+}

@@ -52,7 +52,11 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
         sockets: sockets.clone(),
         cgroup_parent: cgroup.clone(),
     };
-    // Opening takes the root's lock: a second engine ends here, before it touches the sockets.
+    // Both locks first: a second engine ends here, before it touches anything of the first one's.
+    let _run_lock = lock(&spec.run)?;
+    for path in &sockets {
+        refuse_if_served(path)?;
+    }
     let engine = Engine::open(config).await.map_err(|error| failed(&error))?;
     let mut listeners = Vec::new();
     for path in &sockets {
@@ -126,8 +130,35 @@ fn log_to_stderr() {
     drop(logging);
 }
 
+/// Run directories hold what containers are reached by: one engine each.
+fn lock(run: &Path) -> Result<std::fs::File, Failure> {
+    let path = run.join("lock");
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(format!(
+            "failed to lock the run directory `{}`: {error}; another engine is using it: give \
+             this one a --run of its own",
+            run.display()
+        ))
+    };
+    let file = std::fs::File::create(&path).map_err(|error| failed(&error))?;
+    let operation = sys::rustix::fs::FlockOperation::NonBlockingLockExclusive;
+    sys::rustix::fs::flock(&file, operation).map_err(|error| failed(&error))?;
+    Ok(file)
+}
+
+/// A socket where somebody answers is not ours to replace.
+fn refuse_if_served(path: &Path) -> Result<(), Failure> {
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(Failure::new(format!(
+            "failed to listen on `{}`: another process does; give this engine a --host of its own",
+            path.display()
+        ))),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Listens on a socket for root and the group `wharf`. What lies there from an engine that was
-/// killed is replaced: the lock on the root directory tells that no other engine serves it.
+/// killed is replaced: nobody answered there.
 fn listen(path: &Path) -> Result<UnixListener, PathError> {
     if let Some(parent) = path.parent() {
         stdx::fs::create_dir_all(parent, 0o755)?;

@@ -93,15 +93,19 @@ impl Task {
             self.on_exec_exited(&exec.exec_id, exec.code);
         }
         self.end_all_execs();
-        let restarts = self.record_exit(&ending, stopping.is_some());
+        let (restarts, saved) = self.record_exit(&ending, stopping.is_some());
         failpoint::hit("engine.exit.recorded");
         self.tell_exit(stopping.as_ref(), &ending);
-        self.begin_cleanup();
+        // On a full disk the monitor's own record of the exit is the only one: it is kept for the
+        // next engine.
+        if saved || restarts {
+            self.begin_cleanup();
+        }
         self.after_exit(stopping, restarts).await
     }
 
-    /// Writes how it ended; whether the policy wants it to start again.
-    fn record_exit(&mut self, ending: &Ending, is_stopping: bool) -> bool {
+    /// Writes how it ended; whether the policy wants it to start again, and whether it is on disk.
+    fn record_exit(&mut self, ending: &Ending, is_stopping: bool) -> (bool, bool) {
         let policy = Policy::parse(&self.record.host.restart_policy).unwrap_or(Policy::No);
         let state = &mut self.record.state;
         let restarts = !is_stopping
@@ -115,9 +119,9 @@ impl Task {
         state.started = ending.started.unwrap_or(state.started);
         state.finished = ending.finished;
         state.degraded = false;
-        self.save_or_log();
+        let saved = self.save_or_log();
         self.container.view().health = None;
-        restarts
+        (restarts, saved)
     }
 
     /// Docker's order: `oom`, `stop`, `die`; then those who wait.

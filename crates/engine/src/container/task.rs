@@ -290,12 +290,14 @@ impl Task {
 
     /// [`Task::save`] where there is nobody to tell: what happened stays true in memory, and the
     /// next change writes it, too.
-    pub(super) fn save_or_log(&self) {
-        if let Err(error) = self.services.records.put(&self.record) {
-            let error = stdx::error::chain(&error).to_string();
+    pub(super) fn save_or_log(&self) -> bool {
+        let saved = self.services.records.put(&self.record);
+        if let Err(error) = &saved {
+            let error = stdx::error::chain(error).to_string();
             tracing::error!(container = self.record.id, error, "a record could not be written");
         }
         self.publish();
+        saved.is_ok()
     }
 
     /// Waits until what is left of the last run is gone.

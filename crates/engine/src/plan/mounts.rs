@@ -226,11 +226,30 @@ fn clean_target(target: &str) -> std::result::Result<String, String> {
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
     }
-    match clean.is_empty() {
-        true => Err("invalid specification: destination can't be '/'".to_owned()),
-        false => Ok(format!("/{}", clean.join("/"))),
+    let clean = format!("/{}", clean.join("/"));
+    match clean.as_str() {
+        "/" => Err("invalid specification: destination can't be '/'".to_owned()),
+        path if (path == "/proc" || path.starts_with("/proc/"))
+            && !PROC_TARGETS.contains(&path) =>
+        {
+            Err(format!("\"{path}\" cannot be mounted because it is inside /proc"))
+        }
+        _ => Ok(clean),
     }
 }
+
+/// What of procfs may be covered, as in runc: files that programs read, not those that confine.
+const PROC_TARGETS: [&str; 9] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/net/dev",
+];
 
 fn volumes_are_missing(name: &str) -> EngineError {
     EngineError::unsupported(format!(

@@ -24,7 +24,6 @@ pub(super) fn send(socket: &Path, master: &OwnedFd) -> Result<(), CliError> {
 #[derive(Debug)]
 pub(super) struct RawTerminal {
     before: Termios,
-    size: Option<(u16, u16)>,
 }
 
 impl RawTerminal {
@@ -38,17 +37,14 @@ impl RawTerminal {
         let mut raw = before.clone();
         raw.make_raw();
         termios::tcsetattr(stdin, OptionalActions::Now, &raw)?;
-        Ok(Some(RawTerminal { before, size: None }))
+        Ok(Some(RawTerminal { before }))
     }
 
-    /// Gives the container's terminal the size of ours, when it changed.
-    pub(super) fn copy_size(&mut self, master: BorrowedFd<'_>) {
-        let Ok(size) = termios::tcgetwinsize(rustix::stdio::stdin()) else { return };
-        let size = (size.ws_row, size.ws_col);
-        if self.size != Some(size) {
-            self.size = Some(size);
+    /// Gives the container's terminal the size of ours.
+    pub(super) fn copy_size(&self, master: BorrowedFd<'_>) {
+        if let Ok(size) = termios::tcgetwinsize(rustix::stdio::stdin()) {
             // The container's end may be closed already; then no size matters.
-            let _ = sys::terminal::set_size(master, size.0, size.1);
+            let _ = sys::terminal::set_size(master, size.ws_row, size.ws_col);
         }
     }
 }

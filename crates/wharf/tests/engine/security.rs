@@ -118,6 +118,59 @@ fn sec_r02_no_descriptor_leaks() {
 }
 
 #[test]
+fn sec_r02_no_descriptor_of_the_host_leads_to_a_program() {
+    let engine = Engine::start();
+    let marker = engine.dir.path().join("marker");
+    std::fs::copy("/bin/busybox", &marker).unwrap();
+    engine.background("cc", &[], &["sleep", "1000"]);
+    for number in 0..48 {
+        let dir =
+            format!("/proc/self/fd/{number}/../../../../../..{}", engine.dir.path().display());
+        let program = format!("{dir}/marker");
+        let exec = engine.wharf(["exec", "cc", &program, "echo", "ESCAPED"]);
+        let run = engine.run(Cli::Wharf, &["--entrypoint", &program], &["echo", "ESCAPED"]);
+        let path = engine.run(Cli::Wharf, &["-e", &format!("PATH={dir}")], &["marker", "echo"]);
+        for ran in [exec, run, path] {
+            assert!(ran.code != 0 && !ran.out.contains("ESCAPED"), "{number}: {ran:?}");
+        }
+    }
+    engine.finish();
+}
+
+#[test]
+fn a_tree_of_any_depth_goes_with_its_container() {
+    let engine = Engine::start();
+    let script = "i=0; while [ $i -lt 3000 ]; do mkdir d && cd d; i=$((i+1)); done; true";
+    engine.run(Cli::Wharf, &["-w", "/deep"], &["sh", "-c", script]);
+    let trash = || std::fs::read_dir(engine.root().join("store/tmp")).unwrap().count();
+    crate::harness::until("the tree is gone", || trash() == 0);
+    engine.finish();
+}
+
+#[test]
+fn sec_r04_a_stage_that_is_stopped_does_not_stop_its_monitor() {
+    let engine = Engine::start();
+    let stopper = "while :; do for p in 2 3 4 5 6 7 8 9 10 11 12; do kill -STOP $p; done; done";
+    engine.background("cc", &[], &["sh", "-c", &format!("({stopper}) 2>/dev/null")]);
+    engine.wharf(["exec", "cc", "true"]);
+    engine.wharf(["stop", "-t", "0", "cc"]).ok();
+    engine.finish();
+}
+
+#[test]
+fn sec_r07_procfs_is_not_covered() {
+    let engine = Engine::start();
+    for target in ["/proc", "/proc/sys", "/proc/self/attr", "/x/../proc/1"] {
+        for flag in [format!("--tmpfs={target}"), format!("-v=/tmp:{target}")] {
+            let ran = engine.run(Cli::Wharf, &[&flag], &["true"]);
+            assert_eq!(ran.code, 125, "{flag}: {ran:?}");
+            assert!(ran.err.contains("inside /proc"), "{flag}: {ran:?}");
+        }
+    }
+    engine.finish();
+}
+
+#[test]
 fn sec_r03_images_with_hostile_paths() {
     let engine = Engine::start();
     let canary_dir = make_canary(&engine);

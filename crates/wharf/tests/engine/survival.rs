@@ -135,6 +135,26 @@ fn the_engine_dies_at_every_failpoint_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_second_engine_in_the_same_run_directory_is_refused() {
+    let engine = Engine::start();
+    engine.background("keep", &[], &["sleep", "1000"]);
+    let other = engine.dir.path().join("other");
+    let ran: crate::harness::Ran = std::process::Command::new(env!("CARGO_BIN_EXE_wharf"))
+        .arg("engine")
+        .arg("--root")
+        .arg(&other)
+        .arg("--run")
+        .arg(engine.run_dir())
+        .output()
+        .unwrap()
+        .into();
+    assert_ne!(ran.code, 0);
+    assert!(ran.err.contains("another engine is using it"), "{ran:?}");
+    assert_eq!(engine.wharf(["exec", "keep", "echo", "here"]).ok(), "here\n");
+    engine.finish();
+}
+
+#[test]
 fn a_second_engine_on_the_same_root_is_refused() {
     let engine = Engine::empty();
     let other = engine.dir.path().join("other");

@@ -24,5 +24,6 @@ const FLAGS: &[Flag] = &[
 
 fn create(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     protect::ensure()?;
-    making::make(globals, parsed, true, Streams::Caller).map(|_| 0)
+    let stage = making::stage_options(parsed)?;
+    making::make(globals, parsed, stage, true, Streams::Caller).map(|_| 0)
 }

@@ -11,6 +11,7 @@ use crate::cli::error::CliError;
 use crate::cli::state::{Container, StateRecord};
 use crate::cli::{console, flags, foreground, protect};
 use crate::exec::exec_with;
+use crate::launch::StageOptions;
 use crate::plan::ExecPlan;
 
 pub(super) const VERB: Verb = Verb {
@@ -44,6 +45,7 @@ const PROCESS_BYTES_MAX: u64 = 16 << 20;
 
 fn exec(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     protect::ensure()?;
+    let options = making::stage_options(parsed)?;
     let Some((id, command)) = parsed.words.split_first() else {
         return Err(CliError::usage("an id is required"));
     };
@@ -66,19 +68,23 @@ fn exec(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     let socket = parsed.path("console-socket");
     making::check_terminal(process.terminal, socket.is_some(), streams)?;
     refuse_state(&container, &record, parsed)?;
-    start(&plan, parsed, socket.as_deref(), streams)
+    start(&plan, parsed, options, socket.as_deref(), streams)
 }
 
 fn start(
     plan: &ExecPlan,
     parsed: &Parsed,
+    options: StageOptions,
     socket: Option<&Path>,
     streams: Streams,
 ) -> Result<i32, CliError> {
-    let options = making::stage_options(parsed)?;
     let hierarchy = Hierarchy::detect().map_err(CliError::cgroup("find the cgroups"))?;
     let ours =
         [sys::rustix::stdio::stdin(), sys::rustix::stdio::stdout(), sys::rustix::stdio::stderr()];
+    let signals = match streams {
+        Streams::Ours => Some(foreground::Signals::catch()?),
+        Streams::Caller => None,
+    };
     let mut executed = exec_with(plan, &hierarchy, &ours, options).map_err(CliError::Start)?;
     if let Some(socket) = socket
         && let Some(master) = executed.terminal.take()
@@ -88,13 +94,9 @@ fn start(
     if let Some(path) = parsed.path("pid-file") {
         making::write_pid(&path, executed.pid)?;
     }
-    match streams {
-        Streams::Caller => Ok(0),
-        Streams::Ours => {
-            let terminal = executed.terminal.take();
-            foreground::hold(&executed.pidfd, terminal).map(|exit| exit.shell_code())
-        }
-    }
+    let Some(signals) = signals else { return Ok(0) };
+    let terminal = executed.terminal.take();
+    foreground::hold(&executed.pidfd, terminal, &signals).map(|exit| exit.shell_code())
 }
 
 fn refuse_state(

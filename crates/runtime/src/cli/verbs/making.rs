@@ -53,6 +53,7 @@ pub(super) enum Streams {
 pub(super) fn make(
     globals: &Globals,
     parsed: &Parsed,
+    stage: StageOptions,
     gated: bool,
     streams: Streams,
 ) -> Result<Made, CliError> {
@@ -64,8 +65,6 @@ pub(super) fn make(
     hooks::check(&hooks).map_err(CliError::Bundle)?;
     let socket = parsed.path("console-socket");
     check_terminal(plan.process.terminal.is_some(), socket.is_some(), streams)?;
-    let mut stage = stage_options(parsed)?;
-    stage.new_keyring = !parsed.is_set("no-new-keyring");
     let lock = container.claim()?;
     let started = start(&container, &bundle, &plan, &hooks, stage, gated);
     let (launched, record) = started.inspect_err(|_| drop(container.forget()))?;
@@ -80,7 +79,8 @@ pub(super) fn make(
     }
 }
 
-/// How the process is set up. Descriptors to pass on must be open, so that none of ours is passed.
+/// How the process is set up. Descriptors to pass on must be open, so that none of ours is passed:
+/// to be called before the first one of ours is opened.
 pub(super) fn stage_options(parsed: &Parsed) -> Result<StageOptions, CliError> {
     let preserved_fds = parsed.number("preserve-fds")?.unwrap_or(0);
     for number in (3u32..).take(preserved_fds as usize) {
@@ -90,7 +90,7 @@ pub(super) fn stage_options(parsed: &Parsed) -> Result<StageOptions, CliError> {
             )));
         }
     }
-    Ok(StageOptions { preserved_fds, ..StageOptions::default() })
+    Ok(StageOptions { preserved_fds, new_keyring: !parsed.is_set("no-new-keyring") })
 }
 
 /// runc's rules for terminals, with its words.

@@ -27,19 +27,20 @@ const FLAGS: &[Flag] = &[
 
 fn run(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     protect::ensure()?;
+    let stage = making::stage_options(parsed)?;
     let detach = parsed.is_set("detach");
     let streams = if detach { Streams::Caller } else { Streams::Ours };
-    let mut made = making::make(globals, parsed, false, streams)?;
+    // Before there is a process: a signal that comes now is for it.
+    let signals = if detach { None } else { Some(foreground::Signals::catch()?) };
+    let mut made = making::make(globals, parsed, stage, false, streams)?;
     if let Err(error) = made.after_start() {
         drop(made.undo());
         return Err(error);
     }
-    if detach {
-        return Ok(0);
-    }
+    let Some(signals) = signals else { return Ok(0) };
     let terminal = made.launched.terminal.take();
     made.unlock();
-    let exit = foreground::hold(&made.launched.pidfd, terminal)?;
+    let exit = foreground::hold(&made.launched.pidfd, terminal, &signals)?;
     if !parsed.is_set("keep") {
         remove(&made)?;
     }
