@@ -28,7 +28,9 @@ class BenchError(Exception):
 
 def reference(*args):
     """What a verb of `reference.sh` prints."""
-    done = subprocess.run([REFERENCE, *args], capture_output=True, text=True, check=False)
+    # A session of its own: a signal to our group must not end it halfway.
+    done = subprocess.run([REFERENCE, *args], capture_output=True, text=True, check=False,
+                          start_new_session=True)
     if done.returncode != 0:
         raise BenchError(f"reference.sh {' '.join(args)}: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -40,6 +42,28 @@ def wait_for(what, condition):
         if time.monotonic() > until:
             raise BenchError(f"{what}: not within {DEADLINE_S} s")
         time.sleep(0.02)
+
+
+def end_in_order():
+    """Lets the first request to end unwind us, so that the engines are stopped. Further ones
+    come, to all of a process group for example, and must not disturb that."""
+
+    def end(number, _):
+        for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(other, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, end)
+
+
+def close_all(closers):
+    """Calls all, whatever becomes of one."""
+    for close in closers:
+        try:
+            close()
+        except (BenchError, OSError, http.client.HTTPException) as error:
+            print(f"clean-up: {error}", file=sys.stderr)
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -177,6 +201,24 @@ class Wharf(Engine):
         self.docker, self.binary = docker, binary
         self.socket = os.path.join(directory, "wharf.sock")
         self.process = None
+        self.cgroups = set()
+
+    def load(self, archive):
+        super().load(archive)
+        if not self.cgroups:
+            self.cgroups = self.learn_cgroups()
+
+    def learn_cgroups(self):
+        """The cgroups that hold this engine's containers: those above a container's own."""
+        api = self.api()
+        image = api.expect("GET", "/images/json", 200)[0]["Id"]
+        body = {"Image": image, "Cmd": ["sleep", "1000"], "HostConfig": {"NetworkMode": "none"}}
+        made = api.expect("POST", "/containers/create", 201, body=body)["Id"]
+        api.expect("POST", f"/containers/{made}/start", 204)
+        pid = api.expect("GET", f"/containers/{made}/json", 200)["State"]["Pid"]
+        own = keeper.cgroup_directories(pid)
+        api.expect("DELETE", f"/containers/{made}?force=1", 204)
+        return {os.path.dirname(path) for path in own if made in path}
 
     def start(self):
         os.makedirs(self.directory, exist_ok=True)
@@ -209,6 +251,7 @@ class Wharf(Engine):
             print("wharf engine does not end on SIGTERM", file=sys.stderr)
             self.process.kill()
             self.process.wait()
+        keeper.remove_cgroups(self.cgroups, set())
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def roots(self):

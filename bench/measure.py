@@ -10,7 +10,6 @@ import concurrent.futures
 import glob
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -80,12 +79,14 @@ class Podman:
     @staticmethod
     def close():
         """Removes the cgroups that podman makes for all its containers."""
-        for path in glob.glob("/sys/fs/cgroup/**/libpod_parent", recursive=True):
-            try:
-                os.rmdir(path)
-            except OSError:
-                # Another podman on this machine has containers.
-                pass
+        for top in glob.glob("/sys/fs/cgroup/*/libpod_parent"):
+            for path, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(path)
+                except OSError:
+                    # Something runs there still: ours is ended by the keeper, with its cgroups;
+                    # another podman of this machine keeps its own.
+                    pass
 
 
 def rounds(subjects, count, warm=1):
@@ -331,8 +332,7 @@ def options():
 
 def main():
     wanted = options()
-    # Asked to end, we stop the engines in order.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    engines.end_in_order()
     directory = os.environ["KEPT_DIR"]
     docker = engines.reference("cli")
     archive = os.path.join(directory, "busybox.tar")
@@ -363,11 +363,8 @@ def main():
     except BenchError as error:
         sys.exit(f"bench: {error}")
     finally:
-        for worker in workers:
-            worker.close()
-        Podman.close()
-        for engine in (wharf, dockerd):
-            engine.stop()
+        engines.close_all([*(worker.close for worker in workers), wharf.stop, dockerd.stop,
+                           Podman.close])
 
 
 if __name__ == "__main__":

@@ -321,8 +321,7 @@ def main():
     parser.add_argument("--update", action="store_true", help="write the table")
     parser.add_argument("--verbose", action="store_true", help="print what dockerd answered")
     options = parser.parse_args()
-    # Asked to end, we stop the engines in order.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    engines.end_in_order()
     directory = os.environ["KEPT_DIR"]
     docker = engines.reference("cli")
     archive = os.path.join(directory, "bb.tar")
@@ -344,8 +343,7 @@ def main():
     except engines.BenchError as error:
         sys.exit(f"conformance: {error}")
     finally:
-        for engine in (right, left):
-            engine.stop()
+        engines.close_all([right.stop, left.stop])
     sys.exit(conclude(options, verdicts))
 
 
