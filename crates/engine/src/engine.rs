@@ -129,15 +129,16 @@ impl Engine {
         if id.is_empty() || name.is_empty() {
             return Err(EngineError::invalid(messages::RENAME_TO_NOTHING));
         }
-        docker_api::validate::container_name(name)
-            .map_err(|refusal| EngineError::new(refusal.kind(), refusal.text))?;
+        let refused = |error: EngineError| error.wrapped("Error when allocating new name");
+        docker_api::validate::container_name(&format!("/{}", name.trim_start_matches('/')))
+            .map_err(|refusal| refused(EngineError::new(refusal.kind(), refusal.text)))?;
         let name = name.strip_prefix('/').unwrap_or(name).to_owned();
         let container = self.find(id)?;
         let old = container.record().name.clone();
         if old == name {
             return Err(EngineError::invalid(messages::RENAME_TO_SAME));
         }
-        self.services.registry().reserve(&name, &container.id)?;
+        self.services.registry().reserve(&name, &container.id).map_err(refused)?;
         let new = name.clone();
         let renamed = container.ask(caller, id, |ask| Message::Rename(ask, new)).await;
         let given_up = if renamed.is_ok() { &old } else { &name };

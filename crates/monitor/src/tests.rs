@@ -153,6 +153,7 @@ fn process(script: &str) -> ProcessPlan {
         create_cwd: true,
         user: String::new(),
         additional_groups: Vec::new(),
+        keep_primary_group: false,
         capabilities: Capabilities::default(),
         no_new_privileges: true,
         rlimits: Vec::new(),

@@ -250,6 +250,9 @@ pub struct ProcessPlan {
     pub user: String,
     /// More groups: names or numbers.
     pub additional_groups: Vec<String>,
+    /// The primary group is one of the supplementary groups too, as Docker has it: a set-group-id
+    /// program cannot shed it (CVE-2022-36109).
+    pub keep_primary_group: bool,
     /// Capabilities; those that the caller lacks are silently left out of every set.
     pub capabilities: Capabilities,
     /// Set `no_new_privs`.

@@ -113,6 +113,7 @@ fn process(args: &[&str]) -> ProcessPlan {
         create_cwd: true,
         user: String::new(),
         additional_groups: Vec::new(),
+        keep_primary_group: false,
         capabilities: Capabilities {
             bounding: caps,
             effective: caps,

@@ -31,6 +31,8 @@ pub fn merge(wish: &mut ContainerConfig, image: &ImageDefaults) -> Result<()> {
         let volumes = wish.volumes.get_or_insert_with(BTreeMap::new);
         volumes.extend(image.volumes.0.iter().map(|path| (path.clone(), Empty)));
     }
+    // Docker stores an empty list of volumes as none.
+    wish.volumes = wish.volumes.take().filter(|volumes| !volumes.is_empty());
     if wish.stop_signal.is_empty() {
         wish.stop_signal.clone_from(&image.stop_signal);
     }

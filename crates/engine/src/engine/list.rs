@@ -99,7 +99,12 @@ impl<'a> Selection<'a> {
         };
         filters.validate(FILTERS).map_err(bad)?;
         let states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
-        filters.validate_values("status", &states).map_err(bad)?;
+        if let Some(wrong) = filters.values("status").find(|value| !states.contains(value)) {
+            return Err(EngineError::invalid(format!(
+                "invalid filter 'status={wrong}': invalid value for state ({wrong}): must be one \
+                 of created, running, paused, restarting, removing, exited, dead"
+            )));
+        }
         filters
             .validate_values("health", &["none", "starting", "healthy", "unhealthy"])
             .map_err(bad)?;
@@ -192,7 +197,12 @@ fn descends(services: &Services, record: &ContainerRecord, ids: &[String]) -> bo
 fn summary(services: &Services, one: &Listed, size: bool) -> ContainerSummary {
     let record = &one.record;
     let (program, args) = record.command();
-    let command = std::iter::once(program).chain(args).collect::<Vec<_>>().join(" ");
+    // Docker quotes what has a blank, and nothing else.
+    let quoted = args.into_iter().map(|arg| match arg.contains(' ') {
+        true => format!("'{arg}'"),
+        false => arg,
+    });
+    let command = std::iter::once(program).chain(quoted).collect::<Vec<_>>().join(" ");
     let state = state_of(record, one.health.clone());
     let sizes = size.then(|| services.store.rootfs_size(&record.id).ok()).flatten();
     ContainerSummary {

@@ -40,6 +40,7 @@ pub fn first(
         cwd: directory(&config.working_dir),
         create_cwd: true,
         user: config.user.clone(),
+        keep_primary_group: true,
         additional_groups: host.group_add.clone().unwrap_or_default(),
         capabilities: process_sets(confinement.caps),
         no_new_privileges: confinement.no_new_privileges,

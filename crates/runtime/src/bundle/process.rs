@@ -51,6 +51,7 @@ pub(super) fn plan(
         cwd: process.cwd.clone(),
         create_cwd: true,
         user: format!("{}:{}", user.uid, user.gid),
+        keep_primary_group: false,
         additional_groups: user.additional_gids.iter().map(u32::to_string).collect(),
         capabilities: plan_capabilities(capabilities, &field("capabilities"))?,
         no_new_privileges: process.no_new_privileges,

@@ -33,7 +33,10 @@ pub(super) fn execute(
     gate: Option<BorrowedFd<'_>>,
 ) -> Result<Never, Failure> {
     let files = AccountFiles::read(root.as_fd())?;
-    let account = accounts::resolve(&plan.user, &plan.additional_groups, &files)?;
+    let mut account = accounts::resolve(&plan.user, &plan.additional_groups, &files)?;
+    if plan.keep_primary_group && !account.groups.contains(&account.gid) {
+        account.groups.push(account.gid);
+    }
     let cwd = if plan.cwd.is_empty() { "/" } else { &plan.cwd };
     if plan.create_cwd {
         paths::directories(root.as_fd(), Path::new(cwd), Links::Inside)?;
