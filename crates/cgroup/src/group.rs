@@ -95,16 +95,37 @@ impl Cgroup {
         &self.discarded
     }
 
-    /// On version 2, a descriptor for `clone3` with `CLONE_INTO_CGROUP`; a process that begins
-    /// inside needs no [`Cgroup::attach`]. `None` on version 1 and hybrid.
+    /// A descriptor of the version 2 directory, for `clone3` with `CLONE_INTO_CGROUP`; `None` where
+    /// there is only version 1. On version 2 a process that begins inside needs nothing more; on a
+    /// hybrid it enters the other mounts by [`Cgroup::entry_files`].
     ///
     /// # Errors
     /// [`CgroupError::Access`].
     pub fn join_fd(&self) -> Result<Option<OwnedFd>, CgroupError> {
-        if self.hierarchy.version() != Version::V2 {
+        if self.hierarchy.version() == Version::V1 {
             return Ok(None);
         }
         self.primary().open_directory().map(Some).map_err(|cause| self.access("open", cause))
+    }
+
+    /// The `tasks` files of the version 1 mounts. A single-threaded process that writes `0` to each
+    /// has moved itself, without the lock for which [`Cgroup::attach`] waits a grace period of the
+    /// kernel: some 15 milliseconds on an idle machine.
+    ///
+    /// # Errors
+    /// [`CgroupError::Access`].
+    pub fn entry_files(&self) -> Result<Vec<OwnedFd>, CgroupError> {
+        let mut files = Vec::new();
+        for mount in self.hierarchy.mounts(true) {
+            let node = mount.at(&self.relative);
+            match node.open_for_writing("tasks") {
+                Ok(file) => files.push(file),
+                // Version 2 has none; cpuset is made on demand only: see `make`.
+                Err(cause) if cause.is_not_found() => {}
+                Err(cause) => return Err(self.access("open", cause)),
+            }
+        }
+        Ok(files)
     }
 
     /// Moves a process, by its number in this process's pid namespace, into the cgroup.

@@ -106,6 +106,13 @@ impl Node<'_> {
     }
 
     /// A descriptor of the cgroup's directory.
+    pub fn open_for_writing(&self, file: &str) -> Result<OwnedFd, PathError> {
+        let path = self.below(file);
+        openat(&self.mount.directory, &*path, OFlags::WRONLY | OFlags::CLOEXEC, EMPTY)
+            .map_err(|errno| self.error("open", file, errno))
+    }
+
+    /// The directory itself.
     pub fn open_directory(&self) -> Result<OwnedFd, PathError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(&self.mount.directory, self.directory(), flags, EMPTY)

@@ -148,6 +148,10 @@ fn launch_in(
         Ok(fd) => fd.flatten(),
         Err(error) => return Err(Failure::at("open the cgroup")(stdx::error::chain(&error))),
     };
+    let entries = match cgroup.map(Cgroup::entry_files).transpose() {
+        Ok(files) => files.unwrap_or_default(),
+        Err(error) => return Err(Failure::at("open the cgroup")(stdx::error::chain(&error))),
+    };
     let views = cgroup.map_or_else(Vec::new, Cgroup::directories);
     let spec = CloneSpec {
         flags: if needs_joining(plan) { 0 } else { clone_flags(plan) },
@@ -158,17 +162,17 @@ fn launch_in(
             drop(upper);
             let views = views.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
             let context = stage::Context { streams, lower: &lower, options: options.stage };
-            stage::container(plan, &context, spec.cgroup, &views)
+            stage::container(plan, &context, spec.cgroup, &entries, &views)
         }
         Fork::Parent(child) => child,
     };
     drop(lower);
+    drop(entries);
     let child = match needs_joining(plan) {
         true => adopt_final(&upper, first)?,
         false => first,
     };
-    let unattached = if born_in.is_some() { None } else { cgroup };
-    let result = attach(plan, unattached, &child)
+    let result = map_ids_and_limit(plan, &child)
         .and_then(|()| (options.on_created)(child.pid))
         .and_then(|()| prepare(plan, &views, &child, &upper, gate))
         .and_then(|notes| Ok((await_start(&upper, matches!(gate, Gate::Open))?, notes)));
@@ -237,15 +241,10 @@ pub(crate) fn end(child: &Child) {
     drop(sys::process::wait(child.pidfd.as_fd(), true));
 }
 
-/// Gives the process its ids, its cgroup and its limits.
-fn attach(plan: &LaunchPlan, unattached: Option<&Cgroup>, child: &Child) -> Result<(), Failure> {
+/// Gives the process its ids and its limits.
+fn map_ids_and_limit(plan: &LaunchPlan, child: &Child) -> Result<(), Failure> {
     if let UserNamespace::New { uid_map, gid_map, .. } = &plan.user_namespace {
         ids::write_maps(child.pid, uid_map, gid_map)?;
-    }
-    if let Some(cgroup) = unattached {
-        cgroup
-            .attach(child.pid.unsigned_abs())
-            .map_err(|error| Failure::at("join the cgroup")(stdx::error::chain(&error)))?;
     }
     apply_from_outside(&plan.process, child.pid)
 }

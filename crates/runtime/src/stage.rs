@@ -40,18 +40,22 @@ pub(crate) fn container(
     plan: &LaunchPlan,
     context: &Context<'_>,
     cgroup: Option<BorrowedFd<'_>>,
+    entries: &[OwnedFd],
     views: &[String],
 ) -> ! {
     let lower = context.lower;
-    let closed = forget_the_launcher(context, cgroup);
-    let joined = closed.and_then(|()| join_namespaces(plan, cgroup));
+    let needed: Vec<BorrowedFd<'_>> =
+        cgroup.into_iter().chain(entries.iter().map(AsFd::as_fd)).collect();
+    let joined = forget_the_launcher(context, &needed)
+        .and_then(|()| enter_cgroup(entries))
+        .and_then(|()| join_namespaces(plan, cgroup));
     let outcome = joined.and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
             process::exit_now(0)
         }
         Joined::Final => {
-            forget_the_launcher(context, None)?;
+            forget_the_launcher(context, &[])?;
             become_container(plan, context, views)
         }
     });
@@ -68,14 +72,14 @@ pub(crate) fn exec(
     context: &Context<'_>,
 ) -> ! {
     let lower = context.lower;
-    let closed = forget_the_launcher(context, Some(target));
+    let closed = forget_the_launcher(context, &[target]);
     let outcome = closed.and_then(|()| enter(target, kinds)).and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
             process::exit_now(0)
         }
         Joined::Final => {
-            forget_the_launcher(context, None)?;
+            forget_the_launcher(context, &[])?;
             become_exec(plan, kinds, context)
         }
     });
@@ -87,15 +91,21 @@ pub(crate) fn exec(
 /// Closes the launcher's descriptors, but for the streams, the handshake and `needed`. One
 /// directory of the host among them would lead out of the root by `..` and `/proc/self/fd`, for
 /// whatever looks the program up, the kernel included (CVE-2024-21626): closing at exec is late.
-fn forget_the_launcher(
-    context: &Context<'_>,
-    needed: Option<BorrowedFd<'_>>,
-) -> Result<(), Failure> {
+fn forget_the_launcher(context: &Context<'_>, needed: &[BorrowedFd<'_>]) -> Result<(), Failure> {
     let mut keep = context.streams.to_vec();
     keep.push(context.lower.descriptor());
     keep.extend(needed);
     let first = 3u32.saturating_add(context.options.preserved_fds);
     process::close_all_but(first, &keep).map_err(Failure::at("close the launcher's descriptors"))
+}
+
+/// Moves this process into its cgroup, before it does anything (version 1; on version 2 it was
+/// born there).
+fn enter_cgroup(entries: &[OwnedFd]) -> Result<(), Failure> {
+    for file in entries {
+        sys::rustix::io::write(file, b"0").map_err(Failure::at("join the cgroup"))?;
+    }
+    Ok(())
 }
 
 enum Joined {
