@@ -89,6 +89,13 @@ pub const CANNOT_START_PAUSED: &str = "cannot start a paused container, try unpa
 pub const MARKED_FOR_REMOVAL: &str = "container is marked for removal and cannot be started";
 
 /// 409.
+pub fn marked_before_update(id: &str) -> String {
+    format!(
+        "Cannot update container {id}: container is marked for removal and cannot be \"update\""
+    )
+}
+
+/// 409.
 pub fn removal_in_progress(name: &str) -> String {
     format!("removal of container {name} is already in progress")
 }

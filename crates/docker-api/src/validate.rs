@@ -4,6 +4,10 @@ use stdx::Kind;
 
 use crate::container::{ContainerConfig, HostConfig, Resources, RestartPolicy};
 
+mod cpuset;
+
+pub use cpuset::cpuset;
+
 /// A wish that is refused; displays as the client reads it.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{text}")]
@@ -73,8 +77,18 @@ pub fn restart_policy(policy: &RestartPolicy) -> Result<(), Refusal> {
     refuse_if(negative, text)
 }
 
-/// Limits that contradict each other or make no sense. `cpus` is how many the host has.
+/// Limits of a new container that contradict each other or make no sense. `cpus` is how many the
+/// host has.
 pub fn resources(wish: &Resources, cpus: usize) -> Result<(), Refusal> {
+    refuse_if(
+        wish.memory == 0 && wish.memory_swap > 0,
+        "You should always set the Memory limit when using Memoryswap limit, see usage",
+    )?;
+    changed_resources(wish, cpus)
+}
+
+/// The same of limits that change; those that are zero stay as they are.
+pub fn changed_resources(wish: &Resources, cpus: usize) -> Result<(), Refusal> {
     memory(wish)?;
     cpu(wish, cpus)?;
     refuse_if(
@@ -89,10 +103,6 @@ fn memory(wish: &Resources) -> Result<(), Refusal> {
     refuse_if(
         limit > 0 && swap > 0 && swap < limit,
         "Minimum memoryswap limit should be larger than memory limit, see usage",
-    )?;
-    refuse_if(
-        limit == 0 && swap > 0,
-        "You should always set the Memory limit when using Memoryswap limit, see usage",
     )?;
     if let Some(swappiness) = wish.memory_swappiness {
         refuse_if(
@@ -123,9 +133,13 @@ fn cpu(wish: &Resources, cpus: usize) -> Result<(), Refusal> {
     let nano_max = i64::try_from(cpus).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
     refuse_if(
         nano < 0 || nano > nano_max,
-        format!("Range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"),
+        format!("range of CPUs is from 0.01 to {cpus}.00, as there are only {cpus} CPUs available"),
     )?;
-    refuse_if(wish.cpu_shares < 0, "invalid CPU shares: value must be a positive integer")?;
+    let shares = wish.cpu_shares;
+    refuse_if(
+        shares < 0,
+        format!("invalid CPU shares ({shares}): value must be a positive integer"),
+    )?;
     refuse_if(
         period != 0 && !(1000..=1_000_000).contains(&period),
         "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",

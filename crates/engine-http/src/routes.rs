@@ -78,7 +78,7 @@ routes! {
     GET "/containers/{name}/changes" absent::changes;
     GET "/containers/{name}/export" absent::export;
     GET "/containers/{name}/stats" absent::stats;
-    POST "/containers/{name}/update" absent::update;
+    POST "/containers/{name}/update" containers::update;
     HEAD "/containers/{name}/archive" absent::archive;
     GET "/containers/{name}/archive" absent::archive;
     PUT "/containers/{name}/archive" absent::archive;

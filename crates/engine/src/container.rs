@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use docker_api::Health;
 use docker_api::query::Grace;
+use docker_api::{Health, UpdateRequest};
 use monitor::protocol::AttachSpec;
 use runtime::plan::TerminalSize;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +21,7 @@ pub mod restart;
 pub mod state;
 mod stop;
 pub mod task;
+mod update;
 pub mod waiters;
 
 use self::exec::Exec;
@@ -84,6 +85,8 @@ pub enum Message {
     Remove(Ask, bool),
     /// See [`crate::Engine::rename`]: the name is reserved already.
     Rename(Ask, String),
+    /// See [`crate::Engine::update`].
+    Update(Ask, Box<UpdateRequest>),
     /// See [`crate::Engine::resize`].
     Resize(Ask, TerminalSize),
     /// A client to attach to a running container.

@@ -25,6 +25,9 @@ mod merge;
 mod unsupported;
 mod validate;
 
+pub use unsupported::refuse_real_time;
+pub use validate::{check_cpusets, cpus};
+
 /// How often another name is tried before the generator is given up.
 const NAME_ATTEMPTS: u32 = 32;
 

@@ -23,6 +23,7 @@ mod list;
 pub mod logs;
 mod system;
 mod top;
+mod update;
 
 /// Containers, execs, images and events of one machine. All methods take `&self`; `id` is a full
 /// id, a unique prefix of one, or a name with or without the leading slash.

@@ -16,6 +16,8 @@ pub const NAMES: &[&str] = &[
     "engine.exit.recorded",
     "engine.exit.cleaned",
     "engine.rename.recorded",
+    "engine.update.applied",
+    "engine.update.recorded",
     "engine.remove.intent",
     "engine.remove.rootfs",
     "engine.remove.files",

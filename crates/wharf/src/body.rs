@@ -193,7 +193,7 @@ fn log_config(flags: &Parsed) -> Result<LogConfig, String> {
 }
 
 /// `always`, `on-failure:3`.
-fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
+pub fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
     let fail = |why: &str| Err(format!("invalid restart policy format: {why}"));
     let (name, count) = match text.split_once(':') {
         Some(("", _)) => return fail("no policy provided before colon"),

@@ -85,6 +85,8 @@ pub enum Action {
     Unpause,
     /// `up`
     Up,
+    /// `update`
+    Update,
     /// `version`
     Version,
     /// `wait`

@@ -28,6 +28,7 @@ mod run;
 mod start;
 mod time;
 mod top;
+mod update;
 mod version;
 
 /// Runs a client verb. Only here an async runtime is started, on this thread alone.
@@ -67,6 +68,7 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::Tag => images::tag(&client, flags).await,
         Action::Top => top::top(&client, flags).await,
         Action::Unpause => lifecycle::unpause(&client, flags).await,
+        Action::Update => update::update(&client, flags).await,
         Action::Version => version::version(&client, flags).await,
         Action::Wait => lifecycle::wait(&client, flags).await,
         Action::Completion

@@ -61,7 +61,7 @@ fn limits() {
         ),
         (
             Resources { nano_cpus: 3_000_000_000, ..base() },
-            "Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
+            "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available",
         ),
         (
             Resources { nano_cpus: 1, cpu_period: 1000, ..base() },

@@ -29,7 +29,6 @@ not_yet! {
     changes "diff";
     export "export";
     stats "stats";
-    update "update";
     archive "cp (the archive endpoints)";
     checkpoints "checkpoint and restore";
     search "searching a registry";

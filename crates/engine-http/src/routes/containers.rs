@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use docker_api::query::{self, Grace};
-use docker_api::{WaitError, WaitResponse, messages};
+use docker_api::{UpdateRequest, WaitError, WaitResponse, messages};
 use engine::{AttachWish, ConsoleSize, CreateSpec, ListSpec, RemoveSpec, StopSpec, WaitCondition};
 use futures_util::stream;
 use hyper::StatusCode;
@@ -141,4 +141,10 @@ pub(super) async fn remove(call: Call) -> Outcome {
     let spec = RemoveSpec { force: call.flag("force"), volumes: call.flag("v") };
     call.engine.remove(call.caller, call.target(), spec).await?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn update(mut call: Call) -> Outcome {
+    let wish: UpdateRequest = call.json().await?;
+    let answer = call.engine.update(call.caller, call.target(), wish).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
 }

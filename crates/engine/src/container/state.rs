@@ -74,6 +74,8 @@ pub enum Request {
     },
     /// Give it another name.
     Rename,
+    /// Change its limits and its restart policy.
+    Update,
     /// Start a further process.
     Exec,
     /// Take part in its streams.
@@ -101,6 +103,8 @@ pub enum Action {
     Freeze,
     /// Thaw.
     Thaw,
+    /// Change the limits of what runs, too.
+    ChangeLimits,
     /// Kill, wait, remove.
     KillAndRemove,
     /// Remove.
@@ -132,6 +136,8 @@ pub enum Refusal {
     Restarting,
     /// It is going away.
     MarkedForRemoval,
+    /// It is going away.
+    MarkedBeforeUpdate,
     /// It is being removed by another request.
     RemovalInProgress,
     /// It runs, and force was not used.
@@ -147,6 +153,7 @@ pub fn transition(state: State, request: Request) -> Result<Action, Refusal> {
         (R::Remove { force: true }, s) if s.has_process() => Ok(Action::KillAndRemove),
         (R::Remove { force: false }, s) if s.counts_as_running() => Err(Refusal::RemoveRunning(s)),
         (R::Remove { .. }, _) => Ok(Action::RemoveNow),
+        (R::Update, S::Removing | S::Dead) => Err(Refusal::MarkedBeforeUpdate),
         (_, S::Removing | S::Dead) => Err(Refusal::MarkedForRemoval),
 
         (R::Start, S::Created | S::Exited) => Ok(Action::Launch),
@@ -175,6 +182,9 @@ pub fn transition(state: State, request: Request) -> Result<Action, Refusal> {
         (R::Unpause, _) => Err(Refusal::NotPaused),
 
         (R::Rename, _) => Ok(Action::Proceed),
+
+        (R::Update, S::Running | S::Paused) => Ok(Action::ChangeLimits),
+        (R::Update, _) => Ok(Action::Proceed),
 
         (R::Attach, S::Running) => Ok(Action::Proceed),
         (R::Attach, S::Paused) => Err(Refusal::PausedBeforeAttach),
@@ -207,6 +217,9 @@ impl Refusal {
             }
             Refusal::Restarting => EngineError::conflict(messages::is_restarting(id)),
             Refusal::MarkedForRemoval => EngineError::conflict(messages::MARKED_FOR_REMOVAL),
+            Refusal::MarkedBeforeUpdate => {
+                EngineError::conflict(messages::marked_before_update(id))
+            }
             Refusal::RemovalInProgress => {
                 EngineError::conflict(messages::removal_in_progress(called))
             }

@@ -175,6 +175,7 @@ impl Task {
             Message::Unpause(ask) => self.unpause(ask).await,
             Message::Remove(ask, force) => return self.remove(ask, force).await,
             Message::Rename(ask, name) => self.rename(ask, name),
+            Message::Update(ask, wish) => self.update(ask, &wish).await,
             Message::Resize(ask, size) => self.resize(ask, size).await,
             Message::Attach(ask, spec, client) => {
                 let done = self.order(&Order::Attach(spec), Some(&client)).await;

@@ -1,6 +1,6 @@
 //! What Docker can and this engine cannot yet: refused by name, never ignored.
 
-use docker_api::{ContainerConfig, CreateRequest, HostConfig};
+use docker_api::{ContainerConfig, CreateRequest, HostConfig, Resources};
 
 use crate::error::{EngineError, Result};
 
@@ -45,13 +45,19 @@ pub fn check(request: &CreateRequest) -> Result<()> {
 
 fn limits(host: &HostConfig) -> Result<()> {
     let r = &host.resources;
-    if r.cpu_realtime_period != 0 || r.cpu_realtime_runtime != 0 {
-        return refuse("real-time CPU limits are not supported: this engine sets none");
-    }
+    refuse_real_time(r)?;
     if !r.cgroup_parent.is_empty() {
         return refuse("--cgroup-parent is not supported: containers have a parent of their own");
     }
     Ok(())
+}
+
+/// Shares of real-time scheduling need a kernel that groups it.
+pub fn refuse_real_time(r: &Resources) -> Result<()> {
+    match r.cpu_realtime_period != 0 || r.cpu_realtime_runtime != 0 {
+        true => refuse("real-time CPU limits are not supported: this engine sets none"),
+        false => Ok(()),
+    }
 }
 
 /// Networks other than none, the host's, and another container's.

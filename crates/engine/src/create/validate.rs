@@ -1,6 +1,8 @@
 //! What must be true of a wish before anything is made of it.
 
-use docker_api::{ContainerConfig, CreateRequest, HostConfig};
+use std::path::Path;
+
+use docker_api::{ContainerConfig, CreateRequest, HostConfig, Resources};
 use logs::Driver;
 
 use crate::container::restart::Policy;
@@ -11,12 +13,15 @@ use crate::plan::{capabilities, devices, mounts, process, security};
 /// The kernel's limit of a host name.
 const HOSTNAME_BYTES_MAX: usize = 64;
 
+/// The kernel's list of thousands of processors with gaps is shorter.
+const ONLINE_BYTES_MAX: u64 = 64 << 10;
+
 /// Refuses in Docker's words, in about Docker's order.
 pub fn check(request: &CreateRequest) -> Result<()> {
     let (config, host) = (&request.config, &request.host_config);
     docker_api::validate::create(config, host).map_err(refused)?;
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    docker_api::validate::resources(&host.resources, cpus).map_err(refused)?;
+    docker_api::validate::resources(&host.resources, cpus()).map_err(refused)?;
+    check_cpusets(&host.resources)?;
     Policy::parse(&host.restart_policy)?;
     super::unsupported::check(request)?;
     let wishes = mounts::parse(host)?;
@@ -37,6 +42,26 @@ pub fn check(request: &CreateRequest) -> Result<()> {
     extra_hosts(host)?;
     health(config)?;
     sysctls(host)
+}
+
+/// How many processors this engine may use.
+pub fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Processors and memory nodes must be there.
+pub fn check_cpusets(resources: &Resources) -> Result<()> {
+    let online = |kind: &str| {
+        let path = format!("/sys/devices/system/{kind}/online");
+        let bytes = stdx::fs::read(Path::new(&path), ONLINE_BYTES_MAX).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    };
+    let wished =
+        [("cpus", "cpu", &resources.cpuset_cpus), ("mems", "node", &resources.cpuset_mems)];
+    for (what, kind, wish) in wished.into_iter().filter(|(_, _, wish)| !wish.is_empty()) {
+        docker_api::validate::cpuset(what, wish, &online(kind)).map_err(refused)?;
+    }
+    Ok(())
 }
 
 /// Drivers that Docker has are not unknown, only missing.

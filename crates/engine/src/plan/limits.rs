@@ -33,10 +33,7 @@ pub fn limits(resources: &Resources, privileged: bool, devices: &[DeviceRule]) -
         nano_cpus: positive(r.nano_cpus),
         cpuset_cpus: text(&r.cpuset_cpus),
         cpuset_mems: text(&r.cpuset_mems),
-        pids: Some(match r.pids_limit {
-            None | Some(0) => Limit::At(PIDS_DEFAULT),
-            Some(most) => positive(most).map_or(Limit::Unlimited, Limit::At),
-        }),
+        pids: Some(pids(r.pids_limit)),
         blkio_weight: Some(r.blkio_weight).filter(|weight| *weight != 0),
         blkio_weight_device: r
             .blkio_weight_device
@@ -53,6 +50,14 @@ pub fn limits(resources: &Resources, privileged: bool, devices: &[DeviceRule]) -
         unified: Default::default(),
         devices: if privileged { Vec::new() } else { device_rules(devices) },
     })
+}
+
+/// Most processes: the default, unless something was said.
+pub fn pids(limit: Option<i64>) -> Limit {
+    match limit {
+        None | Some(0) => Limit::At(PIDS_DEFAULT),
+        Some(most) => u64::try_from(most).map_or(Limit::Unlimited, Limit::At),
+    }
 }
 
 /// Memory and swap together: twice the memory when only that was said, as Docker has it.

@@ -137,3 +137,23 @@ pub const LIMITS: &[Flag] = &[
     Flag::bytes("shm-size", "Size of /dev/shm"),
     Flag::of("ulimit", Kind::List("ulimit", ulimit::check), "Resource limits"),
 ];
+
+/// What can be changed later.
+pub const UPDATE: &[Flag] = &[
+    Flag::of("blkio-weight", Kind::Uint16, "Relative block IO weight, 10 to 1000; 0: none")
+        .default("0"),
+    Flag::int("cpu-period", "Period of the CPU quota in microseconds"),
+    Flag::int("cpu-quota", "CPU time in a period, in microseconds"),
+    Flag::int("cpu-rt-period", "Period of real-time CPU limit in microseconds"),
+    Flag::int("cpu-rt-runtime", "Real-time CPU time in a period, in microseconds"),
+    Flag::int("cpu-shares", "Relative CPU weight").short('c'),
+    Flag::of("cpus", Kind::Decimal, "Number of CPUs"),
+    Flag::text("cpuset-cpus", "CPUs to run on (0-3, 0,1)"),
+    Flag::text("cpuset-mems", "Memory nodes to use (0-3, 0,1)"),
+    Flag::bytes("kernel-memory", "Accepted and without effect").hidden(),
+    Flag::bytes("memory", "Limit of memory").short('m'),
+    Flag::bytes("memory-reservation", "Memory to keep when the host is short of it"),
+    Flag::of("memory-swap", Kind::BytesOrUnlimited, "Limit of memory and swap; -1: none"),
+    Flag::int("pids-limit", "Most processes; -1: no limit"),
+    Flag::text("restart", "What to do when the container exits"),
+];

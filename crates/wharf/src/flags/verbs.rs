@@ -1,6 +1,6 @@
 //! The verbs.
 
-use super::create::{FILES, HEALTH, LIMITS, NETWORK, PROCESS, RUN_ONLY, SECURITY};
+use super::create::{FILES, HEALTH, LIMITS, NETWORK, PROCESS, RUN_ONLY, SECURITY, UPDATE};
 use super::{Action, Args, Flag, Kind, Section, Verb, check};
 
 const MANY: &str = "CONTAINER [CONTAINER...]";
@@ -348,6 +348,13 @@ pub const VERBS: &[Verb] = &[
         usage: MANY,
         args: Args::AtLeast(1),
         ..verb(Action::Unpause, "unpause", "Let paused containers go on")
+    },
+    Verb {
+        group: Some(("container", &["update"])),
+        usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+        args: Args::AtLeast(1),
+        flags: &[UPDATE],
+        ..verb(Action::Update, "update", "Change limits and restart policies of containers")
     },
     Verb {
         group: Some(("container", &["wait"])),

@@ -90,6 +90,14 @@ const LINES: &[(&str, &str)] = &[
     ("import - a:b", "archive"),
     ("events --until 5 --filter type=container", ""),
     ("attach --no-stdin a", ""),
+    ("update -m 64m --memory-swap -1 --memory-reservation 8m a", ""),
+    ("update --cpus 1.5 -c 5 --cpuset-cpus 0 --cpuset-mems 0 a", ""),
+    ("update --cpu-period 1000 --cpu-quota 5000 --cpu-rt-period 1 --cpu-rt-runtime 2 a", ""),
+    ("update --pids-limit 5 --blkio-weight 100 --restart on-failure:3 a nosuch b", ""),
+    ("update --pids-limit 0 a", ""),
+    ("update --restart on-failure:x a", ""),
+    ("update a", ""),
+    ("container update --restart no a", ""),
 ];
 
 /// The fake engine's answers that need no state.
@@ -119,6 +127,7 @@ fn value(method: &str, parts: &[&str], request: &Heard) -> (u16, Value) {
         ("GET", ["containers", "nosuch", ..]) => no("container"),
         ("GET" | "DELETE", ["images", "nosuch", ..]) => no("image"),
         ("GET", ["containers", "json"]) => (200, json!([container()])),
+        ("POST", ["containers", _, "update"]) => (200, json!({"Warnings": ["w1", "w2"]})),
         ("GET", ["containers", _, "top"]) => (200, json!(top())),
         ("POST", ["containers", _, "exec"]) => (201, json!({"Id": "e1"})),
         ("POST", ["containers", _, "start"]) => (

@@ -11,3 +11,4 @@ mod mistakes;
 mod security;
 mod streams;
 mod survival;
+mod update;

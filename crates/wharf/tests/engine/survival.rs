@@ -98,11 +98,12 @@ fn the_engine_dies_at_every_failpoint_and_nothing_is_lost() {
         engine.kill();
         engine.begin(&[("WHARF_FAILPOINT", point)]);
         // One of these meets the failpoint; all the others must not mind.
-        let steps: [&[&str]; 6] = [
+        let steps: [&[&str]; 7] = [
             &["run", "--name", "new", "--network", "none", "busybox", "sh", "-c", "echo x; exit 3"],
             &["restart", "-t", "0", "new"],
             &["rename", "new", "renamed"],
             &["rename", "renamed", "new"],
+            &["update", "--pids-limit", "77", "old"],
             &["rm", "-f", "new"],
             &["run", "--rm", "--name", "rm", "--network", "none", "busybox", "true"],
         ];

@@ -10,7 +10,7 @@ const STATES: [State; 7] = [
     State::Removing,
 ];
 
-const REQUESTS: [Request; 13] = [
+const REQUESTS: [Request; 14] = [
     Request::Start,
     Request::Stop,
     Request::Restart,
@@ -20,6 +20,7 @@ const REQUESTS: [Request; 13] = [
     Request::Remove { force: false },
     Request::Remove { force: true },
     Request::Rename,
+    Request::Update,
     Request::Exec,
     Request::Attach,
     Request::Resize,
