@@ -59,6 +59,8 @@ pub struct MemoryCounters {
 pub struct PidCounters {
     /// How many there are.
     pub current: u64,
+    /// The most that ever were; not before Linux 6.6.
+    pub peak: Option<u64>,
     /// The limit.
     pub limit: Limit,
 }
@@ -245,8 +247,11 @@ impl Reader<'_> {
     }
 
     fn pids(&self) -> Result<PidCounters, CgroupError> {
-        let (current, limit) = (self.number("pids.current")?, self.limit("pids.max")?);
-        Ok(PidCounters { current, limit })
+        Ok(PidCounters {
+            current: self.number("pids.current")?,
+            peak: self.number_if_present("pids.peak")?,
+            limit: self.limit("pids.max")?,
+        })
     }
 
     /// Lines of a key and a number; others are left out.

@@ -1,9 +1,9 @@
 //! Calls about containers.
 
 use docker_api::{
-    Change, ContainerInspect, ContainerSummary, ContainersPruneReport, CreateRequest,
-    CreateResponse, Filters, StatsResponse, TopResponse, UpdateRequest, UpdateResponse,
-    WaitResponse,
+    Change, ContainerAudit, ContainerInspect, ContainerSummary, ContainersPruneReport,
+    CreateRequest, CreateResponse, Filters, StatsResponse, TopResponse, UpdateRequest,
+    UpdateResponse, WaitResponse,
 };
 use hyper::{Method, StatusCode};
 
@@ -315,6 +315,16 @@ impl Client {
     /// Its processes; `ps_args` as for `ps`, empty takes the default.
     pub async fn container_top(&self, id: &str, ps_args: &str) -> Result<TopResponse, ClientError> {
         self.fetch(Call::get(of(id, "/top").with_some("ps_args", ps_args))).await
+    }
+
+    /// What it could do and what it used; watched for so many milliseconds first unless that is 0.
+    pub async fn container_audit(
+        &self,
+        id: &str,
+        watch_ms: i64,
+    ) -> Result<ContainerAudit, ClientError> {
+        let watch_ms = Some(watch_ms).filter(|ms| *ms > 0);
+        self.fetch(Call::get(of(id, "/audit").with_number("watch_ms", watch_ms))).await
     }
 
     /// Changes its limits.

@@ -12,6 +12,7 @@
 //!
 //! This crate knows nothing of HTTP, of containers that run, or of files.
 
+pub mod audit;
 pub mod auth;
 pub mod container;
 pub mod event;
@@ -33,6 +34,7 @@ pub mod version;
 pub mod volume;
 pub mod wire;
 
+pub use audit::*;
 pub use auth::{AuthConfig, AuthResponse};
 pub use container::*;
 pub use event::{Actor, Event};

@@ -60,6 +60,7 @@ routes! {
     POST "/containers/create" containers::create;
     POST "/containers/prune" absent::prune;
     GET "/containers/{name}/json" containers::inspect;
+    GET "/containers/{name}/audit" containers::audit;
     GET "/containers/{name}/top" containers::top;
     GET "/containers/{name}/logs" logs::logs;
     POST "/containers/{name}/start" containers::start;

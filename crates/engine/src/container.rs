@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use docker_api::query::Grace;
 use docker_api::{Health, UpdateRequest};
-use monitor::protocol::AttachSpec;
+use monitor::protocol::{AttachSpec, Observed};
 use runtime::plan::TerminalSize;
 use tokio::sync::{mpsc, oneshot};
 
@@ -14,6 +14,7 @@ pub mod exec;
 pub mod exit;
 mod health;
 mod launch;
+pub mod observation;
 mod pause;
 pub mod record;
 mod remove;
@@ -97,6 +98,10 @@ pub enum Message {
     ExecResize(Ask, String, TerminalSize),
     /// Answer when all is known that the monitor has said so far.
     Settle(oneshot::Sender<()>),
+    /// Note what its programs use, from now on.
+    Observe(Ask),
+    /// Answer with what was noted, or with `None`; with `true`, note no more.
+    Observed(bool, oneshot::Sender<Option<Observed>>),
     /// The engine closes; the container runs on.
     Close,
 }
@@ -175,6 +180,13 @@ impl Container {
         if self.mailbox.send(Message::Settle(reply)).await.is_ok() {
             drop(answer.await);
         }
+    }
+
+    /// What was noted of the present run; `None` when nothing is. With `end`, the noting ends.
+    pub async fn observed(&self, end: bool) -> Option<Observed> {
+        let (reply, answer) = oneshot::channel();
+        self.mailbox.send(Message::Observed(end, reply)).await.ok()?;
+        answer.await.ok().flatten()
     }
 
     /// Tells the task that the engine closes.

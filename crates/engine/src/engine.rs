@@ -17,6 +17,7 @@ use crate::spec::{
 };
 
 pub mod attach;
+mod audit;
 pub mod exec;
 mod inspect;
 mod list;

@@ -13,6 +13,7 @@
 //! loads or resolves anything that an image contains. It blocks only in database and small-file
 //! calls; anything longer runs on tokio's blocking threads.
 
+mod audit;
 mod container;
 mod create;
 mod engine;

@@ -50,6 +50,8 @@ pub enum LinkError {
 pub struct Link {
     stream: UnixStream,
     decoder: Decoder,
+    /// The monitor's version of the protocol.
+    protocol: u32,
 }
 
 impl Link {
@@ -57,7 +59,13 @@ impl Link {
     pub fn over(socket: OwnedFd) -> io::Result<Link> {
         let stream = std::os::unix::net::UnixStream::from(socket);
         stream.set_nonblocking(true)?;
-        Ok(Link { stream: UnixStream::from_std(stream)?, decoder: Decoder::default() })
+        let stream = UnixStream::from_std(stream)?;
+        Ok(Link { stream, decoder: Decoder::default(), protocol: PROTOCOL })
+    }
+
+    /// Whether the monitor knows what a version of the protocol brought.
+    pub fn speaks(&self, protocol: u32) -> bool {
+        self.protocol >= protocol
     }
 
     /// Connects to a monitor that runs already, and greets it; gives its `Hello`.
@@ -78,6 +86,9 @@ impl Link {
         });
         let silent = LinkError::Silent { waited: HELLO_DEADLINE };
         let hello = answer.await.map_err(|_| silent)??;
+        if let Event::Hello { protocol, .. } = &hello {
+            link.protocol = *protocol;
+        }
         Ok((link, hello))
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cgroup::{Cgroup, Hierarchy};
 use runtime::failure::{Failure, FailureKind};
-use runtime::launch::{Gate, Launched, launch};
+use runtime::launch::{Gate, LaunchOptions, Launched, StageOptions, launch_with};
 use runtime::plan::Namespace;
 use sys::process::Exit;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,8 +17,9 @@ use sys::rustix::io::Errno;
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::execs::Execs;
+use crate::observe::Observer;
 use crate::output::Log;
-use crate::protocol::{Event, ExitRecord, PROTOCOL, Request, SpawnRequest};
+use crate::protocol::{Event, ExitRecord, Observed, PROTOCOL, Request, SpawnRequest};
 use crate::records::{self, StartRecord};
 use crate::streams::{Source, Streams};
 
@@ -47,6 +48,8 @@ struct Monitor<'a> {
     pidfd: OwnedFd,
     cgroup: Option<Cgroup>,
     started_ns: i64,
+    /// What notes what the container uses, or why it cannot.
+    observer: Option<Result<Observer, Failure>>,
     /// The first process has been reaped.
     ended: bool,
 }
@@ -80,6 +83,7 @@ pub(crate) fn hold(request: SpawnRequest, fds: Vec<OwnedFd>, hierarchy: &Hierarc
                 finished_ns: now_ns(),
                 execs_exited: Vec::new(),
                 failure: Some(failure.clone()),
+                observed: None,
             };
             report("record the failed start", records::write(&run_dir, records::EXIT, &record));
             connection.send(&Event::StartFailed(failure));
@@ -131,7 +135,20 @@ impl<'a> Monitor<'a> {
             false => Streams::pipes(request.io.open_stdin, request.io.stdin_once),
         }
         .map_err(Failure::at("make the standard streams"))?;
-        let launched = launch(&request.plan, hierarchy, &ends.borrow(), &Gate::Open)?;
+        let mut observer = None;
+        let launched = launch_with(
+            &request.plan,
+            hierarchy,
+            &ends.borrow(),
+            &Gate::Open,
+            &mut LaunchOptions {
+                stage: StageOptions::default(),
+                on_created: &mut |pid| {
+                    observer = request.observe.then(|| observe(&request, pid, true));
+                    Ok(())
+                },
+            },
+        )?;
         drop(ends);
         let Launched { pid, pidfd, terminal, cgroup, notes } = launched;
         for note in notes {
@@ -158,6 +175,7 @@ impl<'a> Monitor<'a> {
             pidfd,
             cgroup,
             started_ns,
+            observer,
             ended: false,
         })
     }
@@ -216,6 +234,7 @@ impl<'a> Monitor<'a> {
             finished_ns: now_ns(),
             execs_exited: self.execs.exited(),
             failure: None,
+            observed: self.observed(),
         };
         report("record the exit", records::write(&self.request.run_dir, records::EXIT, &record));
         self.streams.finish();
@@ -368,7 +387,25 @@ impl<'a> Monitor<'a> {
                 self.tell(&event);
             }
             Request::ExecResize { exec_id, size } => self.execs.resize(&exec_id, size),
+            Request::Observe => {
+                let begin = || observe(&self.request, self.pid, false);
+                self.observer.get_or_insert_with(begin);
+            }
+            Request::Observed { end } => {
+                let observed = self.observed();
+                self.connections[index].send(&Event::Observed(observed));
+                if end && !self.request.observe {
+                    self.observer = None;
+                }
+            }
         }
+    }
+
+    fn observed(&self) -> Option<Observed> {
+        Some(match self.observer.as_ref()? {
+            Ok(observer) => observer.read(self.cgroup.as_ref()),
+            Err(failure) => Observed { problem: failure.message.clone(), ..Observed::default() },
+        })
     }
 
     fn tell(&mut self, event: &Event) {
@@ -382,6 +419,16 @@ impl<'a> Monitor<'a> {
             self.tell(&Event::Detached { attach_id: client.attach_id, by_keys: client.by_keys });
         }
     }
+}
+
+/// Begins to note what the container of process `pid` uses.
+fn observe(request: &SpawnRequest, pid: i32, from_start: bool) -> Result<Observer, Failure> {
+    if request.plan.namespaces.pid != Namespace::New {
+        return Err(Failure::invalid(
+            "the container shares its process ids with others, whose calls would count as its own",
+        ));
+    }
+    Observer::start(pid, from_start)
 }
 
 fn record_start(run_dir: &Path, pid: i32, started_ns: i64) {

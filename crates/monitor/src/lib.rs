@@ -16,6 +16,7 @@ mod connection;
 mod execs;
 pub mod frame;
 mod hold;
+mod observe;
 mod output;
 pub mod protocol;
 pub mod records;

@@ -16,7 +16,10 @@ use runtime::plan::{ExecPlan, LaunchPlan, TerminalSize};
 use serde::{Deserialize, Serialize};
 
 /// Version of the frames between engine and monitor.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
+
+/// The first version that knows [`Request::Observe`] and [`Request::Observed`].
+pub const PROTOCOL_OBSERVES: u32 = 2;
 
 /// No frame is longer: the largest is an exec with its environment (the kernel allows 2 MiB of
 /// arguments) as JSON.
@@ -39,6 +42,8 @@ pub struct SpawnRequest {
     pub log: LogSpec,
     /// Clients that were attached before the start; one descriptor each, in this order.
     pub attachments: Vec<AttachSpec>,
+    /// Note which system calls and capabilities its programs use.
+    pub observe: bool,
 }
 
 /// The standard streams of a container's first process.
@@ -122,6 +127,13 @@ pub enum Request {
         /// Size.
         size: TerminalSize,
     },
+    /// Begin to note what the container's programs use, if that is not done already.
+    Observe,
+    /// Tell what was noted; answered by [`Event::Observed`].
+    Observed {
+        /// And note no more, unless it was begun with the container.
+        end: bool,
+    },
 }
 
 /// From a monitor to the engine.
@@ -176,6 +188,32 @@ pub enum Event {
     },
     /// An exec ended and its output is written.
     ExecExited(ExecExit),
+    /// What was noted since the observation began; `None` when there is none.
+    Observed(Option<Observed>),
+}
+
+/// What a container's programs were seen to use.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Observed {
+    /// Numbers of this machine's own system calls, ascending.
+    pub calls: Vec<u32>,
+    /// Some call was of another architecture, or had a number that is not told apart.
+    pub foreign_calls: bool,
+    /// Capabilities that the kernel asked for and found, a bit each; `None`: it does not tell.
+    pub capabilities: Option<u64>,
+    /// Nothing was missed since the program began.
+    pub from_start: bool,
+    /// When the observation began: nanoseconds since 1970.
+    pub since_ns: i64,
+    /// When it was told.
+    pub until_ns: i64,
+    /// The most memory that was in use since the start, page cache included.
+    pub memory_bytes_max: Option<u64>,
+    /// The most tasks that there were since the start.
+    pub tasks_max: Option<u64>,
+    /// Why nothing could be noted; empty: it could.
+    pub problem: String,
 }
 
 /// How a container ended: `exit.json` in its run directory, and [`Event::Exited`].
@@ -194,6 +232,9 @@ pub struct ExitRecord {
     /// Why it never started; then `code` is 125, 126 or 127.
     #[serde(default)]
     pub failure: Option<Failure>,
+    /// What it was seen to use, if it was observed.
+    #[serde(default)]
+    pub observed: Option<Observed>,
 }
 
 /// A running exec.

@@ -101,6 +101,7 @@ fn request(dir: &Path, script: &str) -> SpawnRequest {
             attrs_json: None,
         },
         attachments: Vec::new(),
+        observe: false,
     }
 }
 
@@ -334,4 +335,64 @@ fn a_failed_start_is_told_and_recorded() {
     let record = records::read_exit(&held.run_dir()).unwrap().unwrap();
     assert_eq!((record.code, record.failure), (127, Some(failure)));
     sys::process::wait(held.monitor.pidfd.as_fd(), true).unwrap();
+}
+
+/// What a container ran by `script` was seen to use.
+fn observed(script: &str, change: impl FnOnce(&mut SpawnRequest)) -> Observed {
+    let mut held = Held::start(script, |request, _| {
+        request.observe = true;
+        request.plan.namespaces.pid = Namespace::New;
+        change(request);
+    });
+    loop {
+        if let Event::Exited(record) = held.next() {
+            assert_eq!(record.code, 0);
+            held.end();
+            return record.observed.unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_a_container_uses_is_observed_and_what_starting_it_takes_is_not() {
+    use sys::libc;
+    let quiet = observed("true", |_| {});
+    assert_eq!(quiet.problem, "");
+    assert!(quiet.from_start && !quiet.foreign_calls);
+    let has = |observed: &Observed, call: i64| observed.calls.contains(&(call as u32));
+    assert!(has(&quiet, libc::SYS_exit_group));
+    // The stage mounts, pivots and executes; the program does not.
+    for call in [libc::SYS_mount, libc::SYS_pivot_root, libc::SYS_capset, libc::SYS_mkdir] {
+        assert!(!has(&quiet, call), "{call} of {:?}", quiet.calls);
+    }
+    let busy =
+        observed("busybox mkdir /x; busybox chown 5 /x; /bin/busybox true; true", |request| {
+            let both = 0b11;
+            let caps = Capabilities {
+                bounding: both,
+                effective: both,
+                permitted: both,
+                ..Default::default()
+            };
+            request.plan.process.capabilities = caps;
+        });
+    assert!(has(&busy, libc::SYS_mkdir) && has(&busy, libc::SYS_execve), "{:?}", busy.calls);
+    if let (Some(quiet), Some(busy)) = (quiet.capabilities, busy.capabilities) {
+        const CHOWN: u64 = 1;
+        assert_eq!(quiet & CHOWN, 0);
+        assert_eq!(busy & CHOWN, CHOWN);
+    } else {
+        // Linux 6.13 has the tracepoint.
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let version = (numbers.next().unwrap(), numbers.next().unwrap());
+        assert!(version < (6, 13), "{release}");
+    }
+}
+
+#[test]
+fn a_container_among_the_hosts_processes_is_not_observed() {
+    let observed = observed("true", |request| request.plan.namespaces.pid = Namespace::Host);
+    assert!(observed.problem.contains("shares its process ids"), "{}", observed.problem);
+    assert!(observed.calls.is_empty());
 }

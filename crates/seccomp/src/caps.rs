@@ -74,6 +74,12 @@ impl CapSet {
         bit(name).map(|bit| CapSet(self.0 | bit))
     }
 
+    /// Their names, with `CAP_`, by number; those unknown here are left out.
+    pub fn names(self) -> impl Iterator<Item = String> {
+        let held = NAMES.iter().enumerate().filter(move |(number, _)| self.0 >> number & 1 == 1);
+        held.map(|(_, name)| format!("CAP_{name}"))
+    }
+
     /// Whether the set holds the capability of this name. Unknown ones are never held.
     pub fn contains(self, name: &str) -> bool {
         bit(name).is_some_and(|bit| self.0 & bit != 0)

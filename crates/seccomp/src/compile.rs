@@ -111,6 +111,28 @@ pub fn compile(profile: &LinuxSeccomp, options: &Options) -> Result<Filter, Comp
     })
 }
 
+/// For each number of the native architecture: whether a call may run, and whether that depends
+/// on its arguments.
+pub(crate) fn call_verdicts(
+    profile: &LinuxSeccomp,
+    options: &Options,
+) -> Result<impl Fn(u32) -> (bool, bool) + use<>, CompileError> {
+    profile.check()?;
+    let default = profile.default_verdict()?;
+    let rules: Vec<NamedRule> =
+        profile.syscalls.iter().map(NamedRule::new).collect::<Result<_, _>>()?;
+    let table = policy::table(&rules, default, options, options.native)?;
+    Ok(move |number| {
+        let Some(decision) = table.decisions.get(&number) else {
+            return (default.lets_through(), false);
+        };
+        let verdicts = decision.alternatives.iter().map(|alternative| alternative.verdict);
+        let mut verdicts = verdicts.chain([decision.otherwise]).map(Verdict::lets_through);
+        let first = verdicts.next().expect("there is always the last");
+        verdicts.fold((first, false), |(any, mixed), lets| (any || lets, mixed || lets != first))
+    })
+}
+
 /// The native architecture, then those asked for that its kernel can run. x32 stands beside
 /// x86_64, whose token it shares.
 fn covered(profile: &LinuxSeccomp, native: Arch) -> Vec<Arch> {

@@ -37,6 +37,11 @@ pub(crate) fn lookup(name: &str) -> Option<Numbers> {
     table::ROWS.get(row).map(|row| Numbers(&row.1))
 }
 
+/// All calls, in the order of their names.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, Numbers)> {
+    table::ROWS.iter().map(|row| (row.0, Numbers(&row.1)))
+}
+
 /// The number of a call, as `seccomp_data.nr` shows it (x32 with bit 30); None if the
 /// architecture lacks it.
 pub fn number(arch: Arch, name: &str) -> Option<u32> {

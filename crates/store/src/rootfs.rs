@@ -16,6 +16,8 @@ use crate::record::{self, FORMAT, RootfsRecord};
 use crate::store::Store;
 use crate::unpack::RootAttributes;
 
+mod written;
+
 /// Where the parts of an overlay mount are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RootfsPaths {
@@ -141,6 +143,24 @@ impl Store {
             state.size_of(&record.layers)
         };
         Ok(RootfsSize { rw_bytes: disk::usage(&path.join("rw/upper"))?, image_bytes })
+    }
+
+    /// Paths (in the container) that were written or removed on a root file system, except `made`
+    /// and what only leads to others; `None` when there are more than `most`.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchRootfs`], [`StoreError::Disk`].
+    pub fn rootfs_written(
+        &self,
+        container: &str,
+        made: &[PathBuf],
+        most: usize,
+    ) -> Result<Option<Vec<PathBuf>>, StoreError> {
+        let path = self.rootfs_path(container)?;
+        if !self.state().rootfs.contains_key(container) {
+            return Err(no_such_rootfs(container));
+        }
+        written::below(&path.join("rw/upper"), made, most)
     }
 
     /// Lower directories, uppermost first. A layer that occurs again further down adds nothing

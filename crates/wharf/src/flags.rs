@@ -25,6 +25,8 @@ mod tests;
 pub enum Action {
     /// `attach`
     Attach,
+    /// `audit`
+    Audit,
     /// `completion`
     Completion,
     /// `create`

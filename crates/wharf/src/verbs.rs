@@ -12,6 +12,7 @@ use crate::flags::Action;
 use crate::flags::parse::Parsed;
 
 mod attach;
+mod audit;
 mod create;
 mod events;
 mod exec;
@@ -44,6 +45,7 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
     let client = Arc::new(Client::new(host.clone()));
     match flags.verb.action {
         Action::Attach => attach::attach(&client, flags).await,
+        Action::Audit => audit::audit(&client, flags).await,
         Action::Create => create::create(&client, flags).await,
         Action::Events => events::events(&client, flags).await,
         Action::Exec => exec::exec(&client, flags).await,

@@ -42,6 +42,17 @@ pub(super) async fn inspect(call: Call) -> Outcome {
     Ok(Reply::json(StatusCode::OK, &answer))
 }
 
+pub(super) async fn audit(call: Call) -> Outcome {
+    let watch = match call.optional("watch_ms") {
+        None => None,
+        Some(text) => u64::try_from(query::integer(text).map_err(bad_value)?)
+            .ok()
+            .map(std::time::Duration::from_millis),
+    };
+    let answer = call.engine.audit(call.caller, call.target(), watch).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
 pub(super) async fn top(call: Call) -> Outcome {
     let answer = call.engine.top(call.caller, call.target(), call.text("ps_args")).await?;
     Ok(Reply::json(StatusCode::OK, &answer))

@@ -1,7 +1,7 @@
 //! What happens when a container's first process has ended.
 
 use docker_api::Timestamp;
-use monitor::protocol::{ExecExit, ExitRecord};
+use monitor::protocol::{ExecExit, ExitRecord, Observed};
 use tokio::time::Instant;
 
 use super::restart::Policy;
@@ -27,6 +27,8 @@ pub struct Ending {
     pub finished: Timestamp,
     /// Execs that ended before.
     pub execs: Vec<ExecExit>,
+    /// What it was seen to use.
+    pub observed: Option<Observed>,
 }
 
 impl Ending {
@@ -38,6 +40,7 @@ impl Ending {
             started: (record.started_ns != 0).then(|| Timestamp::from_nanos(record.started_ns)),
             finished: Timestamp::from_nanos(record.finished_ns),
             execs: record.execs_exited,
+            observed: record.observed,
         }
     }
 
@@ -49,6 +52,7 @@ impl Ending {
             started: None,
             finished: Timestamp::now(),
             execs: Vec::new(),
+            observed: None,
         }
     }
 }
@@ -119,6 +123,9 @@ impl Task {
         state.started = ending.started.unwrap_or(state.started);
         state.finished = ending.finished;
         state.degraded = false;
+        if let Some(observed) = &ending.observed {
+            state.observed.get_or_insert_default().add(observed);
+        }
         let saved = self.save_or_log();
         self.container.view().health = None;
         (restarts, saved)

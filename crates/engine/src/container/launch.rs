@@ -123,6 +123,7 @@ impl Task {
             },
             log: self.log_spec()?,
             attachments: specs,
+            observe: self.is_audited(),
         };
         let mut fds = vec![theirs.as_fd()];
         fds.extend(clients.iter().map(AsFd::as_fd));
@@ -131,6 +132,12 @@ impl Task {
         })?;
         failpoint::hit("engine.start.spawned");
         Ok(link)
+    }
+
+    /// `--security-opt audit=record`.
+    fn is_audited(&self) -> bool {
+        let options = self.record.host.security_opt.as_deref().unwrap_or_default();
+        crate::plan::security::parse(options).is_ok_and(|wish| wish.audit)
     }
 
     fn log_spec(&self) -> Result<LogSpec> {

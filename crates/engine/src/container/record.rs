@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use docker_api::{ContainerConfig, HostConfig, NetworkingConfig, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::observation::Observation;
 use super::state::State;
 use crate::plan::namespaces::IdSource;
 use crate::spec::Caller;
@@ -81,6 +82,8 @@ pub struct StateRecord {
     pub stopped_by_user: bool,
     /// Its monitor died: output since then is lost.
     pub degraded: bool,
+    /// What earlier runs were seen to use, or a part of this one.
+    pub observed: Option<Observation>,
 }
 
 impl ContainerRecord {

@@ -1,10 +1,10 @@
 //! The task that owns a container's state: its loop, its clock, its record.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use monitor::protocol::{Event, Request as Order};
+use monitor::protocol::{Event, Observed, Request as Order};
 use stdx::Kind;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -45,6 +45,8 @@ pub struct Task {
     pub(super) prober: Option<Prober>,
     /// Who waits for the monitor's next `Hello`: it comes behind all that was said before.
     settling: Vec<oneshot::Sender<()>>,
+    /// Who waits for the monitor's next `Observed`.
+    pub(super) observing: VecDeque<(bool, oneshot::Sender<Option<Observed>>)>,
 }
 
 /// Whether the task goes on.
@@ -95,6 +97,7 @@ impl Task {
             exec_replies: HashMap::new(),
             prober: None,
             settling: Vec::new(),
+            observing: VecDeque::new(),
         }
     }
 
@@ -195,6 +198,8 @@ impl Task {
                     self.settling.push(reply);
                 }
             }
+            Message::Observe(ask) => self.observe(ask).await,
+            Message::Observed(end, reply) => self.ask_observed(end, reply).await,
             Message::Close => return Flow::End,
         }
         Flow::Continue
@@ -220,6 +225,7 @@ impl Task {
             Event::Detached { .. } => {}
             Event::ExecStarted { exec_id, pid } => self.on_exec_started(&exec_id, pid),
             Event::ExecFailed { exec_id, failure } => self.on_exec_failed(&exec_id, &failure),
+            Event::Observed(observed) => self.on_observed(observed),
             Event::ExecExited(exit) => self.on_exec_exited(&exit.exec_id, exit.code),
         }
         Flow::Continue
@@ -228,6 +234,9 @@ impl Task {
     /// Nothing more is to be heard: dropping a sender is an answer.
     pub(super) fn settled(&mut self) {
         self.settling.clear();
+        if self.link.is_none() {
+            self.observing.clear();
+        }
     }
 
     /// Whether a request is legal now; answers it when it is not.

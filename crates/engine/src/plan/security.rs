@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use runtime::plan::SeccompPlan;
-use seccomp::{Arch, ArchScope, CapSet, DockerProfile, Host, KernelVersion, Options};
+use seccomp::{Arch, ArchScope, CapSet, DockerProfile, Host, KernelVersion, LinuxSeccomp, Options};
 
 use crate::error::{EngineError, Result};
 
@@ -17,6 +17,8 @@ pub struct SecurityWish {
     pub no_new_privileges: Option<bool>,
     /// `/sys/fs/cgroup` is writable.
     pub writable_cgroups: bool,
+    /// `audit=record`: what it uses is noted, from its start on.
+    pub audit: bool,
 }
 
 /// Which seccomp profile.
@@ -58,6 +60,8 @@ pub fn parse(options: &[String]) -> Result<SecurityWish> {
                     EngineError::invalid(format!("invalid --security-opt 2: {option:?}"))
                 })?;
             }
+            ("audit", "record") => wish.audit = true,
+            ("audit", "off") => wish.audit = false,
             ("apparmor", "unconfined" | "") | ("label", "disable") => {}
             ("apparmor" | "label", _) => {
                 return Err(EngineError::unsupported(format!(
@@ -125,22 +129,42 @@ impl SeccompCache {
         Ok(Some(plan))
     }
 
-    fn compile(&self, text: &str, caps: CapSet) -> Result<SeccompPlan> {
+    /// The machine's own architecture.
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// The rules for a wish, or `None` when it is to be unconfined.
+    pub fn rules(&self, wish: &SeccompWish, caps: CapSet) -> Result<Option<LinuxSeccomp>> {
+        let resolved = match wish {
+            SeccompWish::Unconfined => return Ok(None),
+            SeccompWish::Default => self.resolve("", caps),
+            SeccompWish::Profile(text) => self.resolve(text, caps),
+        };
+        resolved.map(Some)
+    }
+
+    fn resolve(&self, text: &str, caps: CapSet) -> Result<LinuxSeccomp> {
         let version = self.kernel.unwrap_or(KernelVersion { major: 5, minor: 19 });
         let host = Host { arch: self.arch, caps, kernel: version };
-        let filter = if text.is_empty() {
-            seccomp::compile_default(&host, ArchScope::default())
-        } else {
-            let invalid = |cause: &dyn std::error::Error| {
-                EngineError::invalid(format!("Decoding seccomp profile failed: {cause}"))
-            };
-            let profile = DockerProfile::from_json(text.as_bytes()).map_err(|e| invalid(&e))?;
-            let resolved = profile.resolve(&host).map_err(|e| invalid(&e))?;
-            seccomp::compile(&resolved, &Options::new(self.arch)).map_err(|e| invalid(&e))?
+        let profile = match text {
+            "" => seccomp::default_profile(ArchScope::default()),
+            text => DockerProfile::from_json(text.as_bytes()).map_err(|e| undecodable(&e))?,
         };
+        profile.resolve(&host).map_err(|e| undecodable(&e))
+    }
+
+    fn compile(&self, text: &str, caps: CapSet) -> Result<SeccompPlan> {
+        let resolved = self.resolve(text, caps)?;
+        let filter = seccomp::compile(&resolved, &Options::new(self.arch));
+        let filter = filter.map_err(|e| undecodable(&e))?;
         let program_hex = stdx::id::hex(&filter.program.to_bytes());
         Ok(SeccompPlan { program_hex, flags: filter.flags })
     }
+}
+
+fn undecodable(cause: &dyn std::error::Error) -> EngineError {
+    EngineError::invalid(format!("Decoding seccomp profile failed: {cause}"))
 }
 
 /// Whether `no_new_privs` is set, and why: inspect shows both.

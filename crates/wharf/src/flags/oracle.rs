@@ -41,7 +41,7 @@ fn ours(flag: &Flag) -> (Option<char>, String, String) {
 
 #[test]
 fn has_the_flags_that_docker_has() {
-    const OWN: [&str; 5] = ["up", "down", "status", "engine", "completion"];
+    const OWN: [&str; 6] = ["audit", "up", "down", "status", "engine", "completion"];
     for verb in VERBS.iter().filter(|verb| verb.section != Section::Hidden) {
         let path = verb.path(verb.top.is_none());
         if OWN.contains(&path.as_str()) {

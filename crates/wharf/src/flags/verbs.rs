@@ -178,6 +178,17 @@ pub const VERBS: &[Verb] = &[
         ..verb(Action::Attach, "attach", "Attach this terminal to a running container")
     },
     Verb {
+        usage: "[OPTIONS] CONTAINER",
+        args: Args::Exactly(1),
+        flags: &[&[
+            Flag::text("format", "How to print: \"table\" or \"json\""),
+            Flag::switch("json", "Print JSON"),
+            Flag::text("profile", "Write the proposed seccomp profile to this file"),
+            Flag::duration("watch", "Watch the running container for so long first (ms|s|m|h)"),
+        ]],
+        ..verb(Action::Audit, "audit", "Show what a container could do and what it could give up")
+    },
+    Verb {
         usage: "bash|zsh|fish",
         args: Args::Exactly(1),
         ..verb(Action::Completion, "completion", "Print a script that completes this command line")

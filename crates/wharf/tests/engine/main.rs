@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a harness may panic: it is a test's")]
 
 mod api;
+mod audit;
 mod harness;
 mod images;
 mod lifecycle;
