@@ -1,6 +1,9 @@
 //! Calls about the engine, and its lists of networks and volumes.
 
-use docker_api::{Event, Filters, Info, Network, SystemDf, Version, Volume, VolumeList};
+use docker_api::{
+    BuildPruneReport, Event, Filters, Info, Network, NetworksPruneReport, SystemDf, Version,
+    Volume, VolumeList, VolumesPruneReport,
+};
 
 use crate::body::JsonLines;
 use crate::connection::{Call, Client};
@@ -42,6 +45,32 @@ impl Client {
     /// What takes how much room.
     pub async fn system_df(&self) -> Result<SystemDf, ClientError> {
         self.fetch(Call::get(Target::new(&["/system/df"]))).await
+    }
+
+    /// Removes networks that nothing uses.
+    pub async fn network_prune(
+        &self,
+        filters: &Filters,
+    ) -> Result<NetworksPruneReport, ClientError> {
+        let target = Target::new(&["/networks/prune"]).with_filters(filters);
+        self.fetch(Call::post(target)).await
+    }
+
+    /// Removes volumes that nothing uses.
+    pub async fn volume_prune(&self, filters: &Filters) -> Result<VolumesPruneReport, ClientError> {
+        let target = Target::new(&["/volumes/prune"]).with_filters(filters);
+        self.fetch(Call::post(target)).await
+    }
+
+    /// Removes what builds keep; with `all` also what they still want.
+    pub async fn build_prune(
+        &self,
+        all: bool,
+        filters: &Filters,
+    ) -> Result<BuildPruneReport, ClientError> {
+        let target = Target::new(&["/build/prune"]).with_flag("all", all);
+        let text = if filters.is_empty() { String::new() } else { filters.to_json() };
+        self.fetch(Call::post(target.with("filters", &text))).await
     }
 
     /// What happens; returns when the engine has begun to listen, so that nothing that happens

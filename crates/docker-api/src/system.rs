@@ -75,6 +75,15 @@ objects! { "PascalCase";
         pub volumes: Option<Vec<Volume>>,
         /// `null` when there are none.
         pub build_cache: Option<Vec<BuildCacheRecord>>,
+        /// What Docker's clients can only guess from the rest.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub image_usage: Option<ImageUsage>,
+    }
+
+    /// What all images together take.
+    pub struct ImageUsage {
+        /// Bytes that go when the images that no container uses go.
+        pub reclaimable: i64,
     }
 
     /// One entry of the build cache.

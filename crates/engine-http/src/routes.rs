@@ -16,6 +16,7 @@ mod containers;
 mod execs;
 mod images;
 mod logs;
+mod networks;
 mod system;
 
 /// What a handler answers.
@@ -58,7 +59,7 @@ routes! {
     GET "/events" system::events;
     GET "/containers/json" containers::list;
     POST "/containers/create" containers::create;
-    POST "/containers/prune" absent::prune;
+    POST "/containers/prune" containers::prune;
     GET "/containers/{name}/json" containers::inspect;
     GET "/containers/{name}/audit" containers::audit;
     GET "/containers/{name}/top" containers::top;
@@ -91,7 +92,7 @@ routes! {
     GET "/images/json" images::list;
     POST "/images/load" images::load;
     POST "/images/create" images::create;
-    POST "/images/prune" absent::prune;
+    POST "/images/prune" images::prune;
     GET "/images/search" absent::search;
     GET "/images/get" absent::save;
     GET "/images/{name}/get" absent::save;
@@ -102,22 +103,22 @@ routes! {
     DELETE "/images/{name}" images::remove;
     POST "/commit" absent::commit;
     POST "/build" absent::build;
-    POST "/build/prune" absent::prune;
+    POST "/build/prune" system::build_prune;
     POST "/session" absent::build;
     POST "/grpc" absent::build;
     POST "/auth" absent::auth;
     GET "/distribution/{name}/json" absent::distribution;
-    GET "/system/df" absent::disk_usage;
-    GET "/networks" absent::networks;
+    GET "/system/df" system::disk_usage;
+    GET "/networks" networks::list;
     POST "/networks/create" absent::networks;
-    POST "/networks/prune" absent::prune;
-    GET "/networks/{name}" absent::network;
-    DELETE "/networks/{name}" absent::network;
+    POST "/networks/prune" networks::prune;
+    GET "/networks/{name}" networks::inspect;
+    DELETE "/networks/{name}" networks::remove;
     POST "/networks/{name}/connect" absent::networks;
     POST "/networks/{name}/disconnect" absent::networks;
-    GET "/volumes" absent::volumes;
+    GET "/volumes" networks::volumes;
     POST "/volumes/create" absent::volumes;
-    POST "/volumes/prune" absent::prune;
+    POST "/volumes/prune" networks::prune_volumes;
     GET "/volumes/{name}" absent::volume;
     PUT "/volumes/{name}" absent::volume;
     DELETE "/volumes/{name}" absent::volume;

@@ -18,10 +18,13 @@ use crate::spec::{
 
 pub mod attach;
 mod audit;
+mod disk;
 pub mod exec;
 mod inspect;
 mod list;
 pub mod logs;
+mod networks;
+pub mod prune;
 mod system;
 mod top;
 mod update;

@@ -79,6 +79,25 @@ impl Events {
         );
     }
 
+    /// Tells that everything of a kind that nobody used was removed.
+    pub fn prune(&self, caller: Caller, kind: &str, bytes: u64) {
+        // As Docker, which had these two before there were kinds.
+        let has_status = matches!(kind, "container" | "image");
+        self.publish(
+            caller,
+            Event {
+                status: if has_status { "prune".to_owned() } else { String::new() },
+                kind: kind.to_owned(),
+                action: "prune".to_owned(),
+                actor: Actor {
+                    id: String::new(),
+                    attributes: BTreeMap::from([("reclaimed".to_owned(), bytes.to_string())]),
+                },
+                ..Event::default()
+            },
+        );
+    }
+
     fn publish(&self, caller: Caller, mut event: Event) {
         let now = Timestamp::now();
         event.scope = "local".to_owned();

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use docker_api::{HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary, messages};
 use oci::{Digest, Platform, Reference};
 use store::tar::{Entry, EntryKind, Time, Writer};
-use store::{Image, ImageUser, Loaded, RemoveSpec, Removed};
+use store::{Image, ImageUser, Loaded, RemoveSpec};
 
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -14,6 +14,8 @@ use crate::services::{Services, store_error};
 use crate::spec::{Caller, ImageListSpec, ImportSpec, LoadedImage};
 
 mod show;
+
+pub use show::created;
 
 impl Engine {
     /// Lists images, the newest first.
@@ -64,27 +66,7 @@ impl Engine {
             })
             .await?;
         self.services.sweep();
-        let mut items = Vec::new();
-        for one in removed {
-            match one {
-                Removed::Untagged { name, image } => {
-                    let id = image.to_string();
-                    self.image_event(caller, &image, "untag", &id);
-                    let untagged = name.familiar();
-                    items.push(ImageDeleteItem { untagged, ..ImageDeleteItem::default() });
-                }
-                Removed::Image(image) => {
-                    let id = image.to_string();
-                    self.image_event(caller, &image, "delete", &id);
-                    items.push(ImageDeleteItem { deleted: id, ..ImageDeleteItem::default() });
-                }
-                Removed::Layer(chain) => {
-                    let deleted = chain.to_string();
-                    items.push(ImageDeleteItem { deleted, ..ImageDeleteItem::default() });
-                }
-            }
-        }
-        Ok(items)
+        Ok(self.tell_removed(caller, removed))
     }
 
     /// Adds the images of an archive, which is read on a blocking thread.
@@ -156,7 +138,7 @@ impl Engine {
         Ok(text)
     }
 
-    async fn with_store<T: Send + 'static>(
+    pub(crate) async fn with_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Services) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -165,7 +147,7 @@ impl Engine {
         done.map_err(|error| EngineError::internal("failed to use the store", error))?
     }
 
-    fn image_event(&self, caller: Caller, id: &Digest, action: &str, name: &str) {
+    pub(crate) fn image_event(&self, caller: Caller, id: &Digest, action: &str, name: &str) {
         let mut attributes = BTreeMap::from([("name".to_owned(), name.to_owned())]);
         let image = self.services.store.image(id);
         let labels = image.and_then(|image| image.config.config.labels.clone());
@@ -194,7 +176,7 @@ fn find(services: &Services, name: &str) -> Result<Image> {
 }
 
 /// Which containers stand on which images.
-fn users(services: &Services) -> Vec<ImageUser> {
+pub fn users(services: &Services) -> Vec<ImageUser> {
     let all = services.registry().all();
     let user = |record: &crate::container::record::ContainerRecord| {
         Some(ImageUser {

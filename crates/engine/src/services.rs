@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cgroup::{Cgroup, CgroupError, Hierarchy};
@@ -12,6 +12,7 @@ use stdx::fs::{Durability, PathError};
 use store::{Store, StoreError};
 
 use crate::container::record::{ContainerRecord, Places};
+use crate::engine::prune::Pruning;
 use crate::error::{EngineError, Result};
 use crate::events::Events;
 use crate::failpoint;
@@ -49,6 +50,9 @@ pub struct Services {
     pub filters: SeccompCache,
     /// Id ranges.
     pub ids: Mutex<IdPool>,
+    /// Who prunes.
+    pub pruning: Pruning,
+    engine_id: OnceLock<String>,
     registry: Mutex<Registry>,
     attach_ids: AtomicU64,
 }
@@ -72,6 +76,8 @@ impl Services {
             hierarchy,
             filters,
             ids: Mutex::default(),
+            pruning: Pruning::default(),
+            engine_id: OnceLock::new(),
             registry: Mutex::default(),
             attach_ids: AtomicU64::new(1),
         }
@@ -90,6 +96,15 @@ impl Services {
     /// A number for an attached client.
     pub fn attach_id(&self) -> u64 {
         self.attach_ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The name that clients tell this engine by; in the root directory since it was made.
+    pub fn engine_id(&self) -> &str {
+        const ID_BYTES_MAX: u64 = 100;
+        self.engine_id.get_or_init(|| {
+            let bytes = stdx::fs::read(&self.config.root.join("engine-id"), ID_BYTES_MAX);
+            String::from_utf8_lossy(&bytes.unwrap_or_default()).trim().to_owned()
+        })
     }
 
     /// Paths of a container.

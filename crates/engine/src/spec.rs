@@ -189,6 +189,19 @@ pub struct ImageListSpec {
     pub filters: Filters,
 }
 
+/// Of what `system df` tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DiskUsageSpec {
+    /// Images.
+    pub images: bool,
+    /// Containers.
+    pub containers: bool,
+    /// Volumes.
+    pub volumes: bool,
+    /// What builds keep.
+    pub build_cache: bool,
+}
+
 /// An image to make of a file tree.
 #[derive(Clone, Debug, Default)]
 pub struct ImportSpec {

@@ -33,6 +33,7 @@ mod store;
 mod tag;
 pub mod tar;
 pub mod unpack;
+mod usage;
 
 pub use error::StoreError;
 pub use image::{Image, ImageFlags};
@@ -44,6 +45,7 @@ pub use remove::{ImageUser, RemoveSpec, Removed};
 pub use rootfs::{Rootfs, RootfsPaths, RootfsSize};
 pub use store::Store;
 pub use unpack::{DeviceNode, Unpacker, unpack_worker_main};
+pub use usage::LayerUsage;
 
 #[cfg(test)]
 mod testing;

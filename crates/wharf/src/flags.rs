@@ -35,6 +35,8 @@ pub enum Action {
     Down,
     /// `engine`
     Engine,
+    /// `system df`
+    DiskUsage,
     /// `events`
     Events,
     /// `exec`
@@ -61,6 +63,14 @@ pub enum Action {
     Man,
     /// `pause`
     Pause,
+    /// `port`
+    Port,
+    /// `container prune`
+    PruneContainers,
+    /// `image prune`
+    PruneImages,
+    /// `system prune`
+    PruneSystem,
     /// `ps`
     Ps,
     /// `rename`
@@ -141,6 +151,8 @@ pub enum Args {
     AtLeast(usize),
     /// So many or fewer.
     AtMost(usize),
+    /// From so many to so many.
+    Between(usize, usize),
 }
 
 /// One flag.

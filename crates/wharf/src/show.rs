@@ -1,6 +1,7 @@
 //! How things are shown to people and scripts: columns, templates, JSON, sizes, times.
 
 pub mod containers;
+pub mod disk;
 pub mod human;
 pub mod images;
 pub mod indent;

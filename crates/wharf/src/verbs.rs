@@ -14,6 +14,7 @@ use crate::flags::parse::Parsed;
 mod attach;
 mod audit;
 mod create;
+mod disk;
 mod events;
 mod exec;
 mod images;
@@ -22,7 +23,9 @@ mod inspect;
 mod lifecycle;
 mod load;
 mod logs;
+mod port;
 mod progress;
+mod prune;
 mod ps;
 mod remove;
 mod run;
@@ -47,6 +50,7 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::Attach => attach::attach(&client, flags).await,
         Action::Audit => audit::audit(&client, flags).await,
         Action::Create => create::create(&client, flags).await,
+        Action::DiskUsage => disk::df(&client, flags).await,
         Action::Events => events::events(&client, flags).await,
         Action::Exec => exec::exec(&client, flags).await,
         Action::Images => images::images(&client, flags).await,
@@ -59,6 +63,10 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::Load => load::load(&client, flags).await,
         Action::Logs => logs::logs(&client, flags).await,
         Action::Pause => lifecycle::pause(&client, flags).await,
+        Action::Port => port::port(&client, flags).await,
+        Action::PruneContainers => prune::containers(&client, flags).await,
+        Action::PruneImages => prune::images(&client, flags).await,
+        Action::PruneSystem => prune::system(&client, flags).await,
         Action::Ps => ps::ps(&client, flags).await,
         Action::Rename => lifecycle::rename(&client, flags).await,
         Action::Restart => lifecycle::restart(&client, flags).await,

@@ -24,7 +24,6 @@ macro_rules! not_yet {
 }
 
 not_yet! {
-    prune "prune";
     attach_ws "attaching by websocket";
     changes "diff";
     export "export";
@@ -38,7 +37,6 @@ not_yet! {
     build "build";
     auth "login";
     distribution "asking a registry about an image";
-    disk_usage "system df";
     networks "managing networks (only `none`, `host` and `container:ID` exist)";
     volumes "managing volumes";
     managed_plugins "managing plugins: Wharf has none, and that";
@@ -46,10 +44,6 @@ not_yet! {
 }
 
 /// `docker inspect NAME` asks for every kind of thing in turn: this one does not exist.
-pub(super) async fn network(call: Call) -> Outcome {
-    Err(EngineError::not_found(messages::network_not_found(call.target())).into())
-}
-
 pub(super) async fn volume(call: Call) -> Outcome {
     Err(EngineError::not_found(messages::no_such_volume(call.target())).into())
 }

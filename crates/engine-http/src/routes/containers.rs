@@ -159,3 +159,8 @@ pub(super) async fn update(mut call: Call) -> Outcome {
     let answer = call.engine.update(call.caller, call.target(), wish).await?;
     Ok(Reply::json(StatusCode::OK, &answer))
 }
+
+pub(super) async fn prune(call: Call) -> Outcome {
+    let answer = call.engine.container_prune(call.caller, call.filters()?).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
+}

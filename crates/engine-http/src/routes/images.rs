@@ -42,6 +42,11 @@ pub(super) async fn remove(call: Call) -> Outcome {
     Ok(Reply::json(StatusCode::OK, &answer))
 }
 
+pub(super) async fn prune(call: Call) -> Outcome {
+    let answer = call.engine.image_prune(call.caller, call.filters()?).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
 /// One line of progress; Docker ends them with both characters.
 fn line(message: &JsonMessage) -> Bytes {
     let mut line = serde_json::to_vec(message).unwrap_or_default();

@@ -1,13 +1,14 @@
-//! The engine itself: `/_ping`, `/version`, `/info`, `/events`.
+//! The engine itself: `/_ping`, `/version`, `/info`, `/events`, `/system/df`.
 
 use bytes::Bytes;
-use engine::EventsSpec;
+use docker_api::ApiVersion;
+use engine::{DiskUsageSpec, EventsSpec};
 use futures_util::stream;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 
 use super::Outcome;
-use crate::call::Call;
+use crate::call::{Call, bad_value};
 use crate::reply::Reply;
 
 pub(super) async fn ping(call: Call) -> Outcome {
@@ -46,4 +47,40 @@ pub(super) async fn events(call: Call) -> Outcome {
         Some((Ok(Bytes::from(line)), events))
     });
     Ok(Reply::json_stream(lines))
+}
+
+/// Clients may ask for kinds of objects since this version.
+const KINDS_SINCE: ApiVersion = ApiVersion::new(1, 42);
+
+/// Up to this version, images have their size twice.
+const VIRTUAL_SIZE_UNTIL: ApiVersion = ApiVersion::new(1, 43);
+
+pub(super) async fn disk_usage(call: Call) -> Outcome {
+    let kinds = match call.head.version >= KINDS_SINCE {
+        true => call.all("type"),
+        false => Vec::new(),
+    };
+    let known = ["container", "image", "volume", "build-cache"];
+    if let Some(kind) = kinds.iter().find(|kind| !known.contains(&kind.as_str())) {
+        return Err(bad_value(format!("unknown object type: {kind}")));
+    }
+    let of = |kind: &str| kinds.is_empty() || kinds.iter().any(|wished| wished == kind);
+    let spec = DiskUsageSpec {
+        images: of("image"),
+        containers: of("container"),
+        volumes: of("volume"),
+        build_cache: of("build-cache"),
+    };
+    let mut answer = call.engine.disk_usage(call.caller, spec).await?;
+    if call.head.version <= VIRTUAL_SIZE_UNTIL {
+        for image in answer.images.iter_mut().flatten() {
+            image.virtual_size = image.size;
+        }
+    }
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
+pub(super) async fn build_prune(call: Call) -> Outcome {
+    let answer = call.engine.build_prune(call.caller, &call.filters()?)?;
+    Ok(Reply::json(StatusCode::OK, &answer))
 }

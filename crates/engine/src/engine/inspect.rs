@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use docker_api::{
-    ContainerInspect, ContainerState, EndpointSettings, GraphDriver, Health, HostConfig,
-    NetworkSettings,
+    ContainerInspect, ContainerState, GraphDriver, Health, HostConfig, NetworkSettings,
 };
 
 use crate::container::View;
 use crate::container::exec::ExecState;
 use crate::container::record::ContainerRecord;
 use crate::container::state::State;
-use crate::engine::Engine;
+use crate::engine::{Engine, networks};
 use crate::error::{EngineError, Result};
 use crate::plan::mounts;
 use crate::plan::namespaces::IdSource;
@@ -72,7 +71,7 @@ fn inspect(services: &Services, view: &View) -> ContainerInspect {
         graph_driver: graph_driver(services, &record.id, record.state.pid),
         mounts: mounts::points(&mounts::parse(&record.host).unwrap_or_default()),
         config: record.config.clone(),
-        network_settings: network_settings(record),
+        network_settings: network_settings(services, record),
         ..ContainerInspect::default()
     }
 }
@@ -148,19 +147,10 @@ fn graph_driver(services: &Services, id: &str, pid: i32) -> GraphDriver {
     GraphDriver { data: Some(data), name: "overlay2".to_owned() }
 }
 
-fn network_settings(record: &ContainerRecord) -> NetworkSettings {
+fn network_settings(services: &Services, record: &ContainerRecord) -> NetworkSettings {
     NetworkSettings {
         ports: Some(BTreeMap::new()),
-        networks: Some(networks(record)),
+        networks: Some(networks::of_container(services, record)),
         ..NetworkSettings::default()
-    }
-}
-
-/// `none` and `host` are networks for clients, too; a joined one is shown nowhere.
-pub(super) fn networks(record: &ContainerRecord) -> docker_api::Endpoints {
-    let mode = record.host.network_mode.as_str();
-    match mode {
-        "none" | "host" => BTreeMap::from([(mode.to_owned(), EndpointSettings::default())]),
-        _ => BTreeMap::new(),
     }
 }

@@ -7,10 +7,10 @@ use docker_api::{
     ContainerSummary, Health, HostConfigSummary, NetworkSettingsSummary, Port, Timestamp,
 };
 
-use super::inspect::{networks, signed, state_of};
+use super::inspect::{signed, state_of};
 use crate::container::record::ContainerRecord;
 use crate::container::state::State;
-use crate::engine::Engine;
+use crate::engine::{Engine, networks};
 use crate::error::{EngineError, Result};
 use crate::plan::mounts;
 use crate::services::Services;
@@ -154,13 +154,16 @@ impl<'a> Selection<'a> {
             && self.ancestors.as_ref().is_none_or(|ids| descends(services, record, ids))
             && self.before.is_none_or(|before| record.created < before)
             && self.since.is_none_or(|since| record.created > since)
-            && self.matches_places(record)
+            && self.matches_places(services, record)
     }
 
-    fn matches_places(&self, record: &ContainerRecord) -> bool {
+    fn matches_places(&self, services: &Services, record: &ContainerRecord) -> bool {
         let filters = self.filters;
         let network = !filters.contains("network")
-            || networks(record).keys().any(|name| filters.exact("network", name));
+            || networks::of_container(services, record).iter().any(|(name, endpoint)| {
+                let id = &endpoint.network_id;
+                filters.exact("network", name) || (!id.is_empty() && filters.exact("network", id))
+            });
         let volume = !filters.contains("volume")
             || mounts::parse(&record.host)
                 .unwrap_or_default()
@@ -222,7 +225,9 @@ fn summary(services: &Services, one: &Listed, size: bool) -> ContainerSummary {
             network_mode: record.host.network_mode.clone(),
             annotations: record.host.annotations.clone(),
         },
-        network_settings: NetworkSettingsSummary { networks: Some(networks(record)) },
+        network_settings: NetworkSettingsSummary {
+            networks: Some(networks::of_container(services, record)),
+        },
         mounts: mounts::points(&mounts::parse(&record.host).unwrap_or_default()),
     }
 }
@@ -237,9 +242,10 @@ fn image_name(services: &Services, record: &ContainerRecord) -> String {
     }
 }
 
-/// Exposed ports of a running container.
+/// Exposed ports of a running container; they belong to a network other than `none` and `host`.
 fn ports(record: &ContainerRecord) -> Vec<Port> {
-    if !record.state.state.has_process() || record.host.network_mode == "host" {
+    let has_network = !matches!(record.host.network_mode.as_str(), "host" | "none");
+    if !record.state.state.has_process() || !has_network {
         return Vec::new();
     }
     let exposed = record.config.exposed_ports.iter().flatten();

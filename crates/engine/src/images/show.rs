@@ -35,14 +35,17 @@ pub(super) fn list(services: &Services, spec: &ImageListSpec) -> Result<Vec<Imag
         })
         .collect();
     chosen.sort_by_key(|image| (std::cmp::Reverse(created(image)), image.id.clone()));
-    Ok(chosen.into_iter().map(|image| summary(image, &users, &selection, spec)).collect())
+    let shared =
+        spec.shared_size.then(|| services.store.layer_usage(&BTreeSet::new()).shared_bytes);
+    let shared = shared.as_ref();
+    Ok(chosen.into_iter().map(|image| summary(image, &users, &selection, shared)).collect())
 }
 
 fn summary(
     image: &Image,
     users: &[String],
     selection: &Selection<'_>,
-    spec: &ImageListSpec,
+    shared: Option<&BTreeMap<Digest, u64>>,
 ) -> ImageSummary {
     let id = image.id.to_string();
     let containers = users.iter().filter(|user| **user == id).count();
@@ -52,8 +55,8 @@ fn summary(
         repo_digests: Some(selection.names(&image.digests)),
         created: created(image).seconds().max(0),
         size: signed(image.size),
-        // Not reckoned unless asked for; then this engine counts what all layers have in common.
-        shared_size: if spec.shared_size { 0 } else { -1 },
+        // Not reckoned unless asked for.
+        shared_size: shared.and_then(|all| all.get(&image.id)).map_or(-1, |bytes| signed(*bytes)),
         labels: image.config.config.labels.clone(),
         containers: i64::try_from(containers).unwrap_or(i64::MAX),
         id,
@@ -215,7 +218,8 @@ fn layer_sizes(services: &Services, image: &Image) -> Vec<u64> {
     image.layers.iter().map(size).collect()
 }
 
-fn created(image: &Image) -> Timestamp {
+/// When it was made; long ago, if it does not say.
+pub fn created(image: &Image) -> Timestamp {
     image.config.created.as_deref().and_then(Timestamp::parse).unwrap_or(Timestamp::ZERO)
 }
 

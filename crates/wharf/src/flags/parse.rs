@@ -128,6 +128,11 @@ pub fn check_args(parsed: &Parsed) -> Result<(), String> {
         Args::Exactly(0) => (count == 0, "accepts no arguments".to_owned(), "Run"),
         Args::Exactly(n) => (count == n, format!("requires {n} {}", plural(n)), "Run"),
         Args::AtLeast(n) => (count >= n, format!("requires at least {n} {}", plural(n)), "See"),
+        Args::Between(low, high) => (
+            (low..=high).contains(&count),
+            format!("requires at least {low} and at most {high} {}", plural(high)),
+            "Run",
+        ),
         Args::AtMost(n) => (count <= n, format!("requires at most {n} {}", plural(n)), "Run"),
     };
     if ok {

@@ -42,6 +42,11 @@ const HIDDEN_DIRECTORIES: &[Flag] = &[
     Flag::text("run", "Directory of its sockets").default("/run/wharf").hidden(),
 ];
 
+const PRUNE: &[Flag] = &[
+    Flag::of("filter", Kind::List("filter", check::filter), "Remove only what matches"),
+    Flag::switch("force", "Do not ask").short('f'),
+];
+
 const STOP: &[Flag] = &[
     Flag::text("signal", "Signal to send").short('s'),
     Flag::int("time", "Seconds to wait before SIGKILL").alias("timeout", true),
@@ -285,6 +290,47 @@ pub const VERBS: &[Verb] = &[
         usage: MANY,
         args: Args::AtLeast(1),
         ..verb(Action::Pause, "pause", "Freeze all processes of containers")
+    },
+    Verb {
+        group: Some(("container", &["port"])),
+        usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
+        args: Args::Between(1, 2),
+        ..verb(Action::Port, "port", "Show where the ports of a container are reached")
+    },
+    Verb {
+        top: None,
+        group: Some(("container", &["prune"])),
+        usage: "[OPTIONS]",
+        flags: &[PRUNE],
+        ..verb(Action::PruneContainers, "", "Remove all stopped containers")
+    },
+    Verb {
+        top: None,
+        group: Some(("image", &["prune"])),
+        usage: "[OPTIONS]",
+        flags: &[&[Flag::switch("all", "Remove all that no container uses").short('a')], PRUNE],
+        ..verb(Action::PruneImages, "", "Remove images without a name, or all unused ones")
+    },
+    Verb {
+        top: None,
+        group: Some(("system", &["prune"])),
+        usage: "[OPTIONS]",
+        flags: &[
+            &[Flag::switch("all", "Remove all images that no container uses").short('a')],
+            PRUNE,
+            &[Flag::switch("volumes", "Remove anonymous volumes, too")],
+        ],
+        ..verb(Action::PruneSystem, "", "Remove everything that nobody uses")
+    },
+    Verb {
+        top: None,
+        group: Some(("system", &["df"])),
+        usage: "[OPTIONS]",
+        flags: &[&[
+            TABLE_FORMAT,
+            Flag::switch("verbose", "Show each image, container and volume").short('v'),
+        ]],
+        ..verb(Action::DiskUsage, "", "Show how much room everything takes")
     },
     Verb {
         group: Some(("container", &["rename"])),

@@ -85,7 +85,7 @@ fn names(image: &ImageSummary, digests: bool) -> Vec<Name> {
 fn row(image: &ImageSummary, name: Name, short: bool) -> Row {
     let count = |n: i64| if n < 0 { "N/A".to_owned() } else { n.to_string() };
     let shared = image.shared_size;
-    let bytes = |known: bool, n: i64| if known { size(n) } else { "N/A".to_owned() };
+    let bytes = |known: bool, n: i64| if known { size_precise(n) } else { "N/A".to_owned() };
     let id = if short { short_id(&image.id) } else { &image.id };
     Row::new(
         "*formatter.imageContext",

@@ -33,6 +33,14 @@ impl Row {
     ) -> Row {
         Row { type_name, fields, labels }
     }
+
+    /// The same with another value of a field that it has.
+    pub fn with(mut self, name: &str, value: Value) -> Row {
+        self.fields.iter_mut().filter(|(field, _)| *field == name).for_each(|(_, old)| {
+            *old = value.clone();
+        });
+        self
+    }
 }
 
 impl Object for Row {

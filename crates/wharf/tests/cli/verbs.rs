@@ -98,6 +98,37 @@ const LINES: &[(&str, &str)] = &[
     ("update --restart on-failure:x a", ""),
     ("update a", ""),
     ("container update --restart no a", ""),
+    ("port a", ""),
+    ("port a 80", ""),
+    ("port a 80/udp", ""),
+    ("port a 8080/tcp", ""),
+    ("port a x", ""),
+    ("port a 99999", ""),
+    ("container port nosuch", ""),
+    ("container prune", ""),
+    ("container prune", "y\n"),
+    ("container prune", "Y\n"),
+    ("container prune", "yes\n"),
+    ("container prune -f --filter until=1h --filter label!=x", ""),
+    ("image prune", "n\n"),
+    ("image prune -a", "y\n"),
+    ("image prune -f --filter label=x", ""),
+    ("system prune", ""),
+    ("system prune", "y\n"),
+    ("system prune -a --volumes", "n\n"),
+    ("system prune -a --volumes --filter label=b --filter label!=a", "y\n"),
+    ("system prune --volumes --filter until=5h", ""),
+    ("system prune -f --filter until=24h", ""),
+    ("system df", ""),
+    ("system df --format json", ""),
+    ("system df --format {{.Type}};{{.Reclaimable}}", ""),
+    ("system df --format table;{{.Type}}\\t{{.Size}}", ""),
+    ("system df --format {{", ""),
+    ("system df -v", ""),
+    ("system df -v --format json", ""),
+    ("system df -v --format {{json;.Images}}", ""),
+    ("system df -v --format {{len;.Containers}}", ""),
+    ("system df -v --format {{range;.Volumes}}{{.Name}};{{.Size}};{{end}}", ""),
 ];
 
 /// The fake engine's answers that need no state.
@@ -147,6 +178,8 @@ fn value(method: &str, parts: &[&str], request: &Heard) -> (u16, Value) {
         ("GET", ["info"]) => (200, json!({})),
         ("POST", ["exec", "e1", "start"]) => (200, Value::Null),
         ("GET", ["events"]) => (200, event()),
+        ("POST", [kind, "prune"]) => (200, pruned(kind)),
+        ("GET", ["system", "df"]) => (200, disk_usage()),
         ("GET" | "HEAD", ["_ping"]) => (200, Value::Null),
         ("POST" | "DELETE", ["containers", ..] | ["exec", ..]) => (204, Value::Null),
         _ => (404, json!({"message": "page not found"})),
@@ -215,6 +248,19 @@ fn inspect() -> ContainerInspect {
     inspect.state.pid = 7;
     inspect.config.labels = Some([("a".to_owned(), "<b>".to_owned())].into());
     inspect.config.cmd = Some(vec!["sh".into()]);
+    let at = |ip: &str, port: &str| docker_api::PortBinding {
+        host_ip: ip.to_owned(),
+        host_port: port.to_owned(),
+    };
+    inspect.network_settings.ports = Some(
+        [
+            ("80/tcp", Some(vec![at("0.0.0.0", "8080"), at("::", "8080")])),
+            ("9/udp", Some(vec![at("127.0.0.1", "900")])),
+            ("443/tcp", None),
+        ]
+        .map(|(port, bindings)| (port.to_owned(), bindings))
+        .into(),
+    );
     inspect
 }
 
@@ -224,6 +270,61 @@ fn top() -> TopResponse {
         titles: Some(words("UID PID CMD")),
         processes: Some(vec![words("root 1 httpd"), words("a-user-with-a-long-name 23 x")]),
     }
+}
+
+fn pruned(kind: &str) -> Value {
+    match kind {
+        "containers" => json!({"ContainersDeleted": ["c1", "c2"], "SpaceReclaimed": 1_515_151}),
+        "images" => json!({
+            "ImagesDeleted": [{"Untagged": "a:b"}, {"Deleted": "sha256:1"}],
+            "SpaceReclaimed": 2_000_000
+        }),
+        "networks" => json!({"NetworksDeleted": ["n1"]}),
+        "volumes" => json!({"VolumesDeleted": ["v1"], "SpaceReclaimed": 7}),
+        _ => json!({"CachesDeleted": ["b1"], "SpaceReclaimed": 11}),
+    }
+}
+
+fn disk_usage() -> Value {
+    let image = |id: &str, tags: Value, size, shared, containers| {
+        json!({
+            "Id": format!("sha256:{id:0<64}"), "RepoTags": tags, "RepoDigests": null,
+            "Created": 1_000_000_000, "Size": size, "SharedSize": shared,
+            "Containers": containers, "Labels": {"k": "<v>"}
+        })
+    };
+    let mut running = container();
+    running.size_rw = 2_555;
+    let exited = ContainerSummary {
+        state: "exited".into(),
+        status: "Exited (0) 2 hours ago".into(),
+        names: vec!["/old".into()],
+        size_rw: 1_000_000,
+        ..container()
+    };
+    json!({
+        "LayersSize": 5_000_000,
+        "Images": [
+            image("a1", json!(["bb:latest", "cc:1"]), 3_000_000, 1_000_000, 2),
+            image("b2", json!(null), 1_555_555, 0, 0),
+            image("c3", json!([]), 70, -1, 1),
+        ],
+        "Containers": [running, exited],
+        "Volumes": [
+            {"Name": "v1", "Driver": "local", "Mountpoint": "/v/v1", "Labels": {"a": "b"},
+             "Scope": "local", "UsageData": {"RefCount": 1, "Size": 4096}},
+            {"Name": "v2", "Driver": "local", "Mountpoint": "/v/v2", "Labels": null,
+             "Scope": "local", "UsageData": {"RefCount": 0, "Size": 123_456}},
+        ],
+        "BuildCache": [
+            {"ID": "bcbcbcbcbcbcbcbc", "Type": "regular", "Description": "d", "InUse": false,
+             "Shared": false, "Size": 4_000, "CreatedAt": "2024-01-02T03:04:05Z",
+             "LastUsedAt": "2024-01-02T03:04:05Z", "UsageCount": 3},
+            {"ID": "x", "Type": "source.local", "InUse": true, "Shared": true, "Size": 9,
+             "CreatedAt": "2024-01-02T03:04:05Z", "LastUsedAt": null, "UsageCount": 0},
+        ],
+        "BuilderSize": 4_000
+    })
 }
 
 fn event() -> Value {

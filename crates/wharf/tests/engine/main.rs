@@ -9,6 +9,7 @@ mod harness;
 mod images;
 mod lifecycle;
 mod mistakes;
+mod prune;
 mod security;
 mod streams;
 mod survival;
