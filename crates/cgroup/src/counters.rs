@@ -92,6 +92,18 @@ impl Cgroup {
         }
     }
 
+    /// How many tasks there are and may be; `None` where nothing counts them.
+    ///
+    /// # Errors
+    /// [`CgroupError::Access`], [`CgroupError::Malformed`].
+    pub fn tasks(&self) -> Result<Option<PidCounters>, CgroupError> {
+        let node = match self.hierarchy().version() {
+            Version::V2 => self.unified().filter(|_| self.hierarchy().supports(Controller::Pids)),
+            Version::V1 | Version::Hybrid => self.legacy(Controller::Pids),
+        };
+        node.map(|node| Reader { group: self, node }.pids()).transpose()
+    }
+
     /// How many processes the kernel killed because memory ran out.
     ///
     /// # Errors

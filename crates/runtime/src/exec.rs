@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
-use cgroup::{Cgroup, Hierarchy};
+use cgroup::{Cgroup, CgroupError, Hierarchy, Limit};
 use sys::namespace;
 use sys::process::{CloneSpec, Fork};
 
@@ -52,20 +52,24 @@ pub fn exec_with(
     let target = sys::process::pidfd_open(plan.init_pid)
         .map_err(Failure::at("open the container's first process"))?;
     let kinds = different_namespaces(plan.init_pid)?;
+    let cgroup = plan.cgroup_path.as_ref().map(|path| Cgroup::open(hierarchy, path)).transpose();
+    let cgroup = cgroup.map_err(join_failure)?;
+    let entrance = cgroup.as_ref().map(Entrance::of).transpose()?.unwrap_or_default();
     let (upper, lower) = handshake::pair().map_err(Failure::at("make a socket pair"))?;
-    let first = match sys::process::clone3(&CloneSpec::default())
-        .map_err(Failure::at("clone the process"))?
-    {
+    let spec = CloneSpec { flags: 0, cgroup: entrance.born_in.as_ref().map(AsFd::as_fd) };
+    let first = match sys::process::clone3(&spec).map_err(Failure::at("clone the process"))? {
         Fork::Child => {
             drop(upper);
             let context = stage::Context { streams, lower: &lower, options };
-            stage::exec(plan, target.as_fd(), kinds, &context)
+            stage::exec(plan, target.as_fd(), kinds, &entrance.files, &context)
         }
         Fork::Parent(child) => child,
     };
     drop(lower);
     let child = launch::adopt_final(&upper, first)?;
-    let result = join_cgroup(plan, hierarchy, child.pid)
+    let left_outside = cgroup.filter(|_| entrance.by_hand);
+    let result = left_outside
+        .map_or(Ok(()), |cgroup| cgroup.attach(child.pid.unsigned_abs()).map_err(join_failure))
         .and_then(|()| launch::apply_from_outside(&plan.process, child.pid))
         .and_then(|()| upper.go(&[]).map_err(Failure::at("let the process go on")))
         .and_then(|()| launch::await_start(&upper, true));
@@ -78,11 +82,45 @@ pub fn exec_with(
     }
 }
 
-fn join_cgroup(plan: &ExecPlan, hierarchy: &Hierarchy, pid: i32) -> Result<(), Failure> {
-    let Some(path) = &plan.cgroup_path else { return Ok(()) };
-    Cgroup::open(hierarchy, path)
-        .and_then(|cgroup| cgroup.attach(pid.unsigned_abs()))
-        .map_err(|error| Failure::at("join the container's cgroup")(stdx::error::chain(&error)))
+/// How the process gets into the container's cgroup.
+#[derive(Debug, Default)]
+struct Entrance {
+    /// Version 2 and hybrid: it is born there.
+    born_in: Option<OwnedFd>,
+    /// Version 1 and hybrid: it moves itself, for moving another costs the kernel a grace period,
+    /// some 15 milliseconds on an idle machine.
+    files: Vec<OwnedFd>,
+    /// It is moved all the same: nothing is born where the number of processes is used up, and an
+    /// operator must be able to look into just such a container.
+    by_hand: bool,
+}
+
+impl Entrance {
+    fn of(cgroup: &Cgroup) -> Result<Entrance, Failure> {
+        let files = cgroup.entry_files().map_err(join_failure)?;
+        if files.is_empty() && !has_room(cgroup) {
+            return Ok(Entrance { by_hand: true, ..Entrance::default() });
+        }
+        let born_in = cgroup.join_fd().map_err(join_failure)?;
+        Ok(Entrance { born_in, files, by_hand: false })
+    }
+}
+
+/// Whether the intermediate and the final process fit in.
+fn has_room(cgroup: &Cgroup) -> bool {
+    match cgroup.tasks() {
+        Ok(Some(pids)) => match pids.limit {
+            Limit::At(most) => pids.current.saturating_add(2) <= most,
+            Limit::Unlimited => true,
+        },
+        Ok(None) => true,
+        // Being moved always works.
+        Err(_) => false,
+    }
+}
+
+fn join_failure(error: CgroupError) -> Failure {
+    Failure::at("join the container's cgroup")(stdx::error::chain(&error))
 }
 
 /// The kinds of namespaces in which the process is not with us: joining one's own user namespace

@@ -69,16 +69,22 @@ pub(crate) fn exec(
     plan: &ExecPlan,
     target: BorrowedFd<'_>,
     kinds: u64,
+    entries: &[OwnedFd],
     context: &Context<'_>,
 ) -> ! {
     let lower = context.lower;
-    let closed = forget_the_launcher(context, &[target]);
+    let needed: Vec<BorrowedFd<'_>> =
+        [target].into_iter().chain(entries.iter().map(AsFd::as_fd)).collect();
+    let closed = forget_the_launcher(context, &needed);
     let outcome = closed.and_then(|()| enter(target, kinds)).and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
             process::exit_now(0)
         }
         Joined::Final => {
+            // Not before: where the number of processes is used up, none is born, but one may
+            // still come in.
+            enter_cgroup(entries)?;
             forget_the_launcher(context, &[])?;
             become_exec(plan, kinds, context)
         }
