@@ -22,6 +22,9 @@ pub(crate) struct Layout {
 /// What the file `version` holds.
 pub(crate) const VERSION: &str = "wharf store 1\n";
 
+/// Below `layers/`: the files of the layer beneath all images.
+pub(crate) const BASE: &str = "base/fs";
+
 /// Names in `tmp/` that are only waiting to be deleted.
 pub(crate) const TRASH: &str = "trash-";
 
@@ -71,20 +74,42 @@ impl Layout {
         for path in [
             self.root.clone(),
             self.blobs(),
-            self.layers().join("empty/fs"),
+            self.layers(),
             self.images(),
             self.all_rootfs(),
             self.tmp(),
         ] {
             stdx::fs::create_dir_all(&path, 0o700).map_err(StoreError::Disk)?;
         }
-        // The lower directory of an image without layers is what its container sees as `/`.
-        for (path, mode) in [(self.root.clone(), 0o700), (self.layers().join("empty/fs"), 0o755)] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode))
-                .map_err(PathError::of("set the mode of", &path))
-                .map_err(StoreError::Disk)?;
+        set_mode(&self.root, 0o700)?;
+        self.prepare_base()
+    }
+
+    /// The lowest layer of every container: the mount points that its start needs. What an image
+    /// has of them wins; what it lacks need not be made in each container anew. The names are those
+    /// of Docker's init layer, `.dockerenv` among them, by which programs know where they are.
+    fn prepare_base(&self) -> Result<(), StoreError> {
+        let base = self.layers().join(BASE);
+        let directories = ["", "dev", "dev/pts", "dev/shm", "etc", "proc", "sys"];
+        for directory in directories.map(|name| base.join(name)) {
+            stdx::fs::create_dir_all(&directory, 0o755).map_err(StoreError::Disk)?;
+            set_mode(&directory, 0o755)?;
         }
-        Ok(())
+        let files = [".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.conf"];
+        for file in files.map(|name| base.join(name)) {
+            File::options()
+                .create(true)
+                .append(true)
+                .open(&file)
+                .map_err(PathError::of("create", &file))
+                .map_err(StoreError::Disk)?;
+            set_mode(&file, 0o755)?;
+        }
+        let link = base.join("etc/mtab");
+        match std::os::unix::fs::symlink("/proc/mounts", &link) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other.map_err(PathError::of("create", &link)).map_err(StoreError::Disk),
+        }
     }
 
     /// Turns what is unfinished into trash: all of `tmp/`, and files that were being replaced.

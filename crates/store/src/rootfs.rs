@@ -163,8 +163,9 @@ impl Store {
         written::below(&path.join("rw/upper"), made, most)
     }
 
-    /// Lower directories, uppermost first. A layer that occurs again further down adds nothing
-    /// there (overlay refuses it twice), nor does anything below an opaque one.
+    /// Lower directories, uppermost first, and what all containers stand on. A layer that occurs
+    /// again further down adds nothing there (overlay refuses it twice), nor does anything below an
+    /// opaque one.
     fn lowers(&self, layers: &[Digest]) -> Result<Vec<String>, StoreError> {
         let state = self.state();
         let mut seen = BTreeSet::new();
@@ -177,12 +178,10 @@ impl Store {
                 lowers.push(format!("{}/fs", layer.name));
             }
             if layer.record.facts.is_opaque {
-                break;
+                return Ok(lowers);
             }
         }
-        if lowers.is_empty() {
-            lowers.push("empty/fs".to_owned());
-        }
+        lowers.push(disk::BASE.to_owned());
         Ok(lowers)
     }
 

@@ -217,7 +217,7 @@ fn read_state(layout: &Layout) -> Result<State, StoreError> {
 
 fn read_layers(layout: &Layout, state: &mut State) -> Result<(), StoreError> {
     for (name, path) in disk::list(&layout.layers())? {
-        if name == "empty" {
+        if disk::BASE.strip_suffix("/fs") == Some(&name) {
             continue;
         }
         let record: Option<LayerRecord> = read_record(&path.join("layer.json"));

@@ -72,7 +72,7 @@ fn reopen(root: &Path) -> Store {
 fn counts(root: &Path) -> [usize; 5] {
     ["blobs/sha256", "layers", "images", "rootfs", "tmp"].map(|name| {
         let entries = std::fs::read_dir(root.join(name)).unwrap().map(|entry| entry.unwrap());
-        entries.filter(|entry| entry.file_name() != "empty").count()
+        entries.filter(|entry| entry.file_name() != "base").count()
     })
 }
 
@@ -314,7 +314,7 @@ fn root_file_systems() {
     let id = ground.load("app:1", &[&one, &empty, &two, &one]);
     let paths = store.create_rootfs("c1", &id).unwrap();
     let name = |layer: &[u8]| format!("{}/fs", Digest::of(layer).short());
-    assert_eq!(paths.lowers, [name(&one), name(&two)]);
+    assert_eq!(paths.lowers, [name(&one), name(&two), "base/fs".to_owned()]);
     assert_eq!(std::fs::read(paths.layers_dir.join(&paths.lowers[0]).join("a")).unwrap(), b"12345");
     let mode = |name: &str| {
         let meta = std::fs::metadata(paths.rw_dir.join(name)).unwrap();
@@ -353,8 +353,8 @@ fn an_image_without_layers_has_a_root() {
     let ground = ground();
     let id = ground.load("scratch:1", &[]);
     let paths = ground.store.create_rootfs("c", &id).unwrap();
-    assert_eq!(paths.lowers, ["empty/fs"]);
-    assert!(paths.layers_dir.join("empty/fs").is_dir());
+    assert_eq!(paths.lowers, ["base/fs"]);
+    assert!(paths.layers_dir.join("base/fs/etc/hosts").is_file());
     assert_eq!(ground.store.image_flags(&id).unwrap(), ImageFlags::default());
 }
 
@@ -369,7 +369,7 @@ fn two_layers_may_share_a_short_name() {
     ground.store.state().layers.get_mut(&other).unwrap().name = diff_id.short().to_owned();
     let id = ground.load("app:1", &[&bytes]);
     let paths = ground.store.create_rootfs("c", &id).unwrap();
-    assert_eq!(paths.lowers, [format!("{}/fs", diff_id.hex())]);
+    assert_eq!(paths.lowers, [format!("{}/fs", diff_id.hex()), "base/fs".to_owned()]);
 }
 
 #[test]
@@ -428,12 +428,12 @@ fn overlay_understands_the_layers() {
     );
     let merged = paths.rw_dir.join("upper/../merged");
     std::fs::create_dir(&merged).unwrap();
-    let script = "mount -t overlay overlay -o \"$1\" \"$2\" && cd \"$2\" && find . | sort";
+    let script = "mount -t overlay overlay -o \"$1\" \"$2\" && cd \"$2\" && find [a-g] | sort";
     let merged = merged.display().to_string();
     let arguments = ["-m", "sh", "-c", script, "sh", &options, &merged];
     let list = run("unshare", &arguments, b"", &paths.layers_dir);
     let list = String::from_utf8(list).unwrap();
-    assert_eq!(list, ".\n./d\n./d/new\n./e\n./e/new\n./f\n");
+    assert_eq!(list, "d\nd/new\ne\ne/new\nf\n");
 }
 
 /// The life that the crash sweep interrupts. Does nothing when the tests run by themselves.
