@@ -33,6 +33,10 @@ pub(crate) const OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(2);
 /// How long the container's cgroup may take to empty itself.
 const CGROUP_REMOVAL: Duration = Duration::from_secs(5);
 
+/// A container that has run for so long will probably go on: memory that its start took is given
+/// back. Those that only run a command are not held up by it.
+const CALM: Duration = Duration::from_secs(1);
+
 /// Enough for any engine and its successor; more would be a fault.
 const CONNECTIONS_MAX: usize = 8;
 
@@ -185,12 +189,17 @@ impl<'a> Monitor<'a> {
         self.tell_gone(gone);
         let mut exit = None;
         let mut output_deadline = None;
+        let mut calm = Some(Instant::now() + CALM);
         while exit.is_none() || !self.streams.output_ended() {
-            if output_deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let now = Instant::now();
+            if output_deadline.is_some_and(|deadline| now >= deadline) {
                 break;
             }
-            let timeout = output_deadline
-                .map(|deadline: Instant| deadline.saturating_duration_since(Instant::now()));
+            if calm.take_if(|calm| now >= *calm).is_some() {
+                sys::memory::give_back();
+            }
+            let next = [output_deadline, calm].into_iter().flatten().min();
+            let timeout = next.map(|next| next.saturating_duration_since(now));
             self.turn(timeout, exit.is_none());
             if exit.is_none() {
                 exit = self.reap();

@@ -13,6 +13,7 @@ pub mod bpf;
 pub mod credentials;
 pub mod exec;
 pub mod jail;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod process;

@@ -192,3 +192,23 @@ fn signals_come_by_descriptor() {
     });
     assert_eq!(exit, Exit::Code(1));
 }
+
+#[test]
+fn memory_is_given_back_and_what_lives_stays() {
+    let resident_pages = || -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    // In a process of its own: nobody else allocates there.
+    let process::Fork::Parent(child) = process::fork().unwrap() else {
+        let blocks: Vec<Vec<u8>> = (0..512).map(|_| vec![7; 8 << 10]).collect();
+        // The heap cannot simply shrink: its uppermost block lives.
+        let last = blocks.into_iter().next_back().unwrap();
+        let before = resident_pages();
+        crate::memory::give_back();
+        let freed = before.saturating_sub(resident_pages());
+        let whole = last.iter().all(|byte| *byte == 7);
+        process::exit_now(if whole && freed > 512 { 0 } else { 1 })
+    };
+    assert_eq!(process::wait_pid(child.pid, true).unwrap(), Some(process::Exit::Code(0)));
+}
