@@ -4,7 +4,7 @@
 //!   and below `/v1.24` to `/v1.51`.
 //! - *Call*: one decoded request: who calls, with which version, path values, query and body.
 //! - *Hijack*: the client's connection leaves HTTP and carries a process's streams; its socket is
-//!   handed over to the container's monitor, past this process.
+//!   handed over to the container's monitor, past this process. Websockets are carried here.
 //!
 //! Handlers decode, call the engine once, encode. This crate does not know how containers run.
 
@@ -14,5 +14,6 @@ mod hijack;
 mod reply;
 pub mod routes;
 mod server;
+mod websocket;
 
 pub use server::serve;

@@ -76,7 +76,7 @@ routes! {
     POST "/containers/{name}/wait" containers::wait;
     POST "/containers/{name}/exec" execs::create;
     DELETE "/containers/{name}" containers::remove;
-    GET "/containers/{name}/attach/ws" absent::attach_ws;
+    GET "/containers/{name}/attach/ws" containers::attach_websocket;
     GET "/containers/{name}/changes" absent::changes;
     GET "/containers/{name}/export" absent::export;
     GET "/containers/{name}/stats" absent::stats;

@@ -117,6 +117,8 @@ pub struct AttachWish {
     pub logs: bool,
     /// Docker's notation (`ctrl-p,ctrl-q`); `None`: those two.
     pub detach_keys: Option<String>,
+    /// It cannot tell streams apart: both come as they are, without headers.
+    pub raw: bool,
 }
 
 /// Size of a terminal in characters.

@@ -24,7 +24,6 @@ macro_rules! not_yet {
 }
 
 not_yet! {
-    attach_ws "attaching by websocket";
     changes "diff";
     export "export";
     stats "stats";

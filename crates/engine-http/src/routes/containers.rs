@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use docker_api::query::{self, Grace};
-use docker_api::{UpdateRequest, WaitError, WaitResponse, messages};
+use docker_api::{ApiVersion, UpdateRequest, WaitError, WaitResponse, messages};
 use engine::{AttachWish, ConsoleSize, CreateSpec, ListSpec, RemoveSpec, StopSpec, WaitCondition};
 use futures_util::stream;
 use hyper::StatusCode;
@@ -11,6 +11,7 @@ use super::Outcome;
 use crate::call::{Call, bad_value};
 use crate::hijack;
 use crate::reply::Reply;
+use crate::websocket::Handshake;
 
 pub(super) async fn list(call: Call) -> Outcome {
     let limit = match call.optional("limit") {
@@ -113,8 +114,35 @@ pub(super) async fn resize(call: Call) -> Outcome {
     Ok(Reply::empty(StatusCode::OK))
 }
 
+/// Clients may choose among the streams since this version; before, they got all.
+const WEBSOCKET_CHOICE_SINCE: ApiVersion = ApiVersion::new(1, 42);
+
+pub(super) async fn attach_websocket(call: Call) -> Outcome {
+    let handshake = match Handshake::read(call.request.headers(), call.head.version) {
+        Ok(handshake) => handshake,
+        Err(refusal) => {
+            // As in Docker, what is not there is told first.
+            call.engine.inspect(call.caller, call.target(), false).await?;
+            return Err(refusal);
+        }
+    };
+    let all = call.head.version < WEBSOCKET_CHOICE_SINCE;
+    let wish = AttachWish {
+        stdin: all || call.flag("stdin"),
+        stdout: all || call.flag("stdout"),
+        stderr: all || call.flag("stderr"),
+        stream: call.flag("stream"),
+        logs: call.flag("logs"),
+        detach_keys: call.optional("detachKeys").map(str::to_owned),
+        raw: true,
+    };
+    let ticket = call.engine.attach(call.caller, call.target(), wish).await?;
+    handshake.accept(call.request, ticket)
+}
+
 pub(super) async fn attach(call: Call) -> Outcome {
     let wish = AttachWish {
+        raw: false,
         stdin: call.flag("stdin"),
         stdout: call.flag("stdout"),
         stderr: call.flag("stderr"),

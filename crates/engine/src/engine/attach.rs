@@ -39,7 +39,7 @@ impl Engine {
             stdin: wish.stdin && record.config.open_stdin,
             stdout: wish.stdout,
             stderr: wish.stderr,
-            multiplexed: !tty,
+            multiplexed: !(tty || wish.raw),
             detach_keys: if tty { detach_keys } else { Vec::new() },
             preread: Vec::new(),
         };
@@ -130,22 +130,27 @@ impl AttachTicket {
     async fn replay(&self, log: std::path::PathBuf, client: OwnedFd) -> Result<OwnedFd> {
         let query =
             Query { stdout: self.spec.stdout, stderr: self.spec.stderr, ..Query::default() };
-        let tty = self.tty;
+        let multiplexed = self.spec.multiplexed;
         let work = tokio::task::spawn_blocking(move || {
-            replay(&log, &query, tty, client.as_fd())?;
+            replay(&log, &query, multiplexed, client.as_fd())?;
             Ok::<OwnedFd, EngineError>(client)
         });
         work.await.map_err(|error| EngineError::internal("failed to replay the log", error))?
     }
 }
 
-fn replay(log: &std::path::Path, query: &Query, tty: bool, client: BorrowedFd<'_>) -> Result<()> {
+fn replay(
+    log: &std::path::Path,
+    query: &Query,
+    multiplexed: bool,
+    client: BorrowedFd<'_>,
+) -> Result<()> {
     let failed = |error: logs::LogError| EngineError::internal("failed to read the log", error);
     let mut reader = Reader::open(log, query).map_err(failed)?;
     while let Some(line) = reader.next_line().map_err(failed)? {
-        let framed = match tty {
-            true => line.text.to_vec(),
-            false => frame(stream_of(line.stream), line.text),
+        let framed = match multiplexed {
+            false => line.text.to_vec(),
+            true => frame(stream_of(line.stream), line.text),
         };
         // A client that is gone needs no history.
         if write_all(client, &framed).is_err() {

@@ -14,3 +14,4 @@ mod security;
 mod streams;
 mod survival;
 mod update;
+mod websocket;
