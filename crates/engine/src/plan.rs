@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use docker_api::{ContainerConfig, HostConfig};
 use runtime::plan::{
-    BindIds, CgroupPlan, LaunchPlan, MountAttributes, MountKind, MountPlan, ProcessPlan,
-    Propagation, RootPlan, UserNamespace,
+    BindIds, BundleStart, CgroupPlan, LaunchPlan, MountAttributes, MountKind, MountPlan,
+    ProcessPlan, Propagation, RootPlan, UserNamespace,
 };
 
 pub mod capabilities;
@@ -96,6 +96,7 @@ pub fn compile(inputs: Inputs<'_>, filters: &SeccompCache) -> Result<LaunchPlan>
     let user_namespace = namespaces::user_namespace(inputs.ids, &modes, inputs.joinable)?;
     let writable_cgroups = host.privileged || security.writable_cgroups;
     Ok(LaunchPlan {
+        bundle: BundleStart::default(),
         root: inputs.root.clone(),
         root_read_only: host.readonly_rootfs,
         root_propagation: root_propagation(&wishes),
@@ -265,7 +266,7 @@ fn file_system(
 ) -> MountPlan {
     MountPlan {
         target: PathBuf::from(target),
-        kind: MountKind::FileSystem { fstype: fstype.to_owned() },
+        kind: MountKind::FileSystem { fstype: fstype.to_owned(), source: None, copy_up: false },
         attributes,
         propagation: None,
         options: options.iter().map(|option| (*option).to_owned()).collect(),
@@ -307,7 +308,11 @@ fn user_mount(wish: &MountWish, sockets: &[PathBuf]) -> MountPlan {
     match &wish.kind {
         MountWishKind::Tmpfs { plan, .. } => MountPlan {
             target,
-            kind: MountKind::FileSystem { fstype: "tmpfs".to_owned() },
+            kind: MountKind::FileSystem {
+                fstype: "tmpfs".to_owned(),
+                source: None,
+                copy_up: false,
+            },
             attributes: plan.attributes,
             propagation: Some(Propagation::Private),
             options: plan.options.clone(),

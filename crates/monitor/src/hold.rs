@@ -146,6 +146,8 @@ impl<'a> Monitor<'a> {
             &ends.borrow(),
             &Gate::Open,
             &mut LaunchOptions {
+                on_built: &mut || Ok(()),
+                on_listener: &mut runtime::launch::no_listener,
                 stage: StageOptions::default(),
                 on_created: &mut |pid| {
                     observer = request.observe.then(|| observe(&request, pid, true));

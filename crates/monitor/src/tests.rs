@@ -113,8 +113,10 @@ fn plan(dir: &Path, script: &str) -> LaunchPlan {
         propagation: None,
         options: options.iter().map(|o| (*o).to_owned()).collect(),
     };
-    let fstype = |name: &str| MountKind::FileSystem { fstype: name.into() };
+    let fstype =
+        |name: &str| MountKind::FileSystem { fstype: name.into(), source: None, copy_up: false };
     LaunchPlan {
+        bundle: BundleStart::default(),
         root: RootPlan::Directory(dir.join("root")),
         root_read_only: false,
         root_propagation: Propagation::Private,
@@ -148,6 +150,7 @@ fn plan(dir: &Path, script: &str) -> LaunchPlan {
 
 fn process(script: &str) -> ProcessPlan {
     ProcessPlan {
+        bundle: BundleProcess::default(),
         args: vec!["sh".into(), "-c".into(), script.into()],
         env: vec!["PATH=/bin".into()],
         cwd: "/".into(),

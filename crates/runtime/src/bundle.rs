@@ -11,16 +11,20 @@
 //! - `nodes`: `linux.devices`
 //! - `process`: `process`
 //! - `sysctls`: `linux.sysctl`
+//! - `tuning`: scheduling, memory policy, execution domain
 
 use std::path::{Path, PathBuf};
 
 use oci::JsonError;
-use oci::runtime_spec::{CONFIG_BYTES_MAX, Linux, Process, Resources, Spec};
+use oci::runtime_spec::{CONFIG_BYTES_MAX, Linux, Process, Resources, Spec, State, Status};
 use serde::de::DeserializeOwned;
 use stdx::Kind;
 use stdx::fs::PathError;
 
-use crate::plan::{CgroupPlan, LaunchPlan, ProcessPlan, Propagation, RootPlan, SeccompPlan};
+use crate::plan::{
+    AffinityPlan, BundleProcess, BundleStart, CgroupPlan, LaunchPlan, ProcessPlan, Propagation,
+    RootPlan, SeccompPlan, StartHooks,
+};
 
 mod filter;
 pub mod hooks;
@@ -30,6 +34,7 @@ mod namespaces;
 mod nodes;
 mod process;
 mod sysctls;
+mod tuning;
 
 /// Name of the configuration in a bundle.
 pub const CONFIG: &str = "config.json";
@@ -161,7 +166,22 @@ impl Bundle {
                 path: Some(cgroup_path(&linux.cgroups_path, id)?),
                 limits: limits::limits(linux.resources.as_ref(), limits::Devices::DenyUnlisted)?,
             },
-            process: process::plan(process, "process", self.filter()?)?,
+            process: process::plan(
+                process,
+                "process",
+                self.filter()?,
+                BundleProcess {
+                    // It applies to further processes only.
+                    affinity: AffinityPlan::All,
+                    ..tuning::of_process(process, "process", self.for_all_processes()?)?
+                },
+            )?,
+            bundle: BundleStart {
+                time_offsets: namespaces::time_offsets(linux)?,
+                mount_namespace: namespaces::mount(linux),
+                mounts_in_order: true,
+                hooks: self.start_hooks(id),
+            },
             user_namespace,
             namespaces,
         })
@@ -174,8 +194,47 @@ impl Bundle {
     pub fn further_process(
         process: &Process,
         filter: Option<SeccompPlan>,
+        container: BundleProcess,
     ) -> Result<ProcessPlan, BundleError> {
-        process::plan(process, "process", filter)
+        process::plan(
+            process,
+            "process",
+            filter,
+            tuning::of_process(process, "process", container)?,
+        )
+    }
+
+    /// What every process of the container has: the first one's, and what `linux` says.
+    ///
+    /// # Errors
+    /// As [`Bundle::plan`].
+    pub fn for_all_processes(&self) -> Result<BundleProcess, BundleError> {
+        let none = Linux::default();
+        let linux = self.spec.linux.as_ref().unwrap_or(&none);
+        let mut all = tuning::of_container(linux)?;
+        all.affinity = AffinityPlan::All;
+        all.listener = linux.seccomp.as_ref().map(filter::listener).transpose()?.flatten();
+        match &self.spec.process {
+            Some(process) => tuning::of_process(process, "process", all),
+            None => Ok(all),
+        }
+    }
+
+    /// Hooks that the container's own process runs, or waits for.
+    fn start_hooks(&self, id: &str) -> Option<StartHooks> {
+        let hooks = self.spec.hooks.as_ref()?;
+        Some(StartHooks {
+            state: State {
+                oci_version: oci::runtime_spec::VERSION.to_owned(),
+                id: id.to_owned(),
+                status: Status::Creating,
+                pid: None,
+                bundle: self.dir.to_string_lossy().into_owned(),
+                annotations: self.spec.annotations.clone(),
+            },
+            create_container: hooks.create_container.clone(),
+            start_container: hooks.start_container.clone(),
+        })
     }
 
     fn filter(&self) -> Result<Option<SeccompPlan>, BundleError> {
@@ -223,14 +282,9 @@ pub fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Bundle
 
 /// Fields that are known and would change what runs, but are not honored.
 fn refuse_unknown(linux: &Linux) -> Result<(), BundleError> {
-    let personality = linux.personality.as_ref();
-    let other_domain = personality.is_some_and(|p| p.domain != "LINUX" || !p.flags.is_empty());
     for (field, is_set) in [
-        ("linux.timeOffsets", !linux.time_offsets.is_empty()),
         ("linux.netDevices", !linux.net_devices.is_empty()),
         ("linux.intelRdt", linux.intel_rdt.is_some()),
-        ("linux.memoryPolicy", linux.memory_policy.is_some()),
-        ("linux.personality", other_domain),
         ("linux.mountLabel", !linux.mount_label.is_empty()),
     ] {
         if is_set {

@@ -8,6 +8,7 @@
 //! - [`verbs`]: the table of verbs, one file each
 //! - [`state`]: what is kept on disk, and what is true of it now
 //! - [`foreground`]: holding a process until it ends
+//! - [`listener`]: handing over the descriptor that a filter asks through
 //! - [`protect`]: our own binary against those inside
 //! - [`log`]: what callers read errors from
 
@@ -22,6 +23,7 @@ mod console;
 mod error;
 mod flags;
 mod foreground;
+mod listener;
 mod log;
 mod protect;
 mod signals;

@@ -8,7 +8,7 @@ use sys::namespace;
 use sys::process::{CloneSpec, Fork};
 
 use crate::failure::Failure;
-use crate::launch::{self, StageOptions, Streams};
+use crate::launch::{self, OnListener, StageOptions, Streams};
 use crate::plan::ExecPlan;
 use crate::{handshake, stage};
 
@@ -36,7 +36,7 @@ pub fn exec(
     hierarchy: &Hierarchy,
     streams: &Streams<'_>,
 ) -> Result<Executed, Failure> {
-    exec_with(plan, hierarchy, streams, StageOptions::default())
+    exec_with(plan, hierarchy, streams, StageOptions::default(), &mut launch::no_listener)
 }
 
 /// Like [`exec`], with options.
@@ -48,6 +48,7 @@ pub fn exec_with(
     hierarchy: &Hierarchy,
     streams: &Streams<'_>,
     options: StageOptions,
+    on_listener: &mut OnListener<'_>,
 ) -> Result<Executed, Failure> {
     let target = sys::process::pidfd_open(plan.init_pid)
         .map_err(Failure::at("open the container's first process"))?;
@@ -72,7 +73,7 @@ pub fn exec_with(
         .map_or(Ok(()), |cgroup| cgroup.attach(child.pid.unsigned_abs()).map_err(join_failure))
         .and_then(|()| launch::apply_from_outside(&plan.process, child.pid))
         .and_then(|()| upper.go(&[]).map_err(Failure::at("let the process go on")))
-        .and_then(|()| launch::await_start(&upper, true));
+        .and_then(|()| launch::await_start(&upper, true, &child, &mut || Ok(()), on_listener));
     match result {
         Ok(terminal) => Ok(Executed { pid: child.pid, pidfd: child.pidfd, terminal }),
         Err(failure) => {
@@ -140,6 +141,7 @@ fn different_namespaces(pid: i32) -> Result<u64, Failure> {
         ("ipc", namespace::IPC),
         ("uts", namespace::UTS),
         ("cgroup", namespace::CGROUP),
+        ("time", namespace::TIME),
     ] {
         if inode("self", name)? != inode(&pid.to_string(), name)? {
             kinds |= kind;

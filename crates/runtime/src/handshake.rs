@@ -1,9 +1,11 @@
 //! The messages between a launching process and the stage that it made.
 //!
 //! One `SOCK_SEQPACKET` pair. Down goes one `Go` with the descriptors that the stage needs. Up
-//! come: `Pid` when an intermediate process made the final one, `Terminal` with the master of the
-//! pseudo-terminal, `Ready` when all is set up, `Failed` with the reason. After `Ready` the end
-//! of the stream means that the program runs, for the stage's end closes at exec.
+//! come: `Pid` when an intermediate process made the final one, `Built` when the mounts are there
+//! and hooks may see them, `Terminal` with the master of the pseudo-terminal, `Listener` with the
+//! number of the descriptor that a filter asks through, `Ready` when all is set up, `Failed` with
+//! the reason. `Built` and `Listener` are answered by a further `Go`. After `Ready` the end of the
+//! stream means that the program runs, for the stage's end closes at exec.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,13 +24,19 @@ const SILENCE_SECONDS_MAX: i64 = 10;
 
 const GO: u8 = b'G';
 const PID: u8 = b'P';
+const BUILT: u8 = b'B';
+const LISTENER: u8 = b'L';
 const TERMINAL: u8 = b'T';
 const READY: u8 = b'R';
 const FAILED: u8 = b'F';
 
 /// The launcher's end.
 #[derive(Debug)]
-pub(crate) struct Upper(OwnedFd);
+pub(crate) struct Upper {
+    socket: OwnedFd,
+    /// Whether the stage may be silent for long: it runs programs with time-outs of their own.
+    patient: bool,
+}
 
 /// The stage's end.
 #[derive(Debug)]
@@ -39,6 +47,10 @@ pub(crate) struct Lower(OwnedFd);
 pub(crate) enum FromStage {
     /// The final process, made by an intermediate one.
     Pid(i32),
+    /// The mounts are there.
+    Built,
+    /// The stage's number of the descriptor through which its filter asks.
+    Listener(i32),
     /// Master of the pseudo-terminal.
     Terminal(OwnedFd),
     /// All is set up; next is the exec.
@@ -52,21 +64,27 @@ pub(crate) enum FromStage {
 /// A connected pair, closed at exec.
 pub(crate) fn pair() -> io::Result<(Upper, Lower)> {
     let (upper, lower) = sys::socket::socketpair_messages()?;
-    Ok((Upper(upper), Lower(lower)))
+    Ok((Upper { socket: upper, patient: false }, Lower(lower)))
 }
 
 impl Upper {
+    /// From now on the stage may take its time.
+    pub(crate) fn be_patient(&mut self) {
+        self.patient = true;
+    }
+
     /// Lets the stage go on.
     pub(crate) fn go(&self, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-        sys::socket::send_with_fds(self.0.as_fd(), &[GO], fds).map(drop)
+        sys::socket::send_with_fds(self.socket.as_fd(), &[GO], fds).map(drop)
     }
 
     /// Waits for the stage's next word.
     pub(crate) fn receive(&self) -> io::Result<FromStage> {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
         let deadline = Timespec { tv_sec: SILENCE_SECONDS_MAX, tv_nsec: 0 };
+        let deadline = Some(&deadline).filter(|_| !self.patient);
         loop {
-            match poll(&mut fds, Some(&deadline)) {
+            match poll(&mut fds, deadline) {
                 Err(Errno::INTR) => {}
                 Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
                 other => {
@@ -76,13 +94,16 @@ impl Upper {
             }
         }
         let mut buffer = vec![0u8; MESSAGE_BYTES_MAX];
-        let got = sys::socket::receive_with_fds(self.0.as_fd(), &mut buffer, true)?;
+        let got = sys::socket::receive_with_fds(self.socket.as_fd(), &mut buffer, true)?;
         let Some((tag, payload)) = buffer[..got.bytes].split_first() else {
             return Ok(FromStage::Closed);
         };
         let strange = || io::Error::from(io::ErrorKind::InvalidData);
+        let number = || payload.try_into().map(i32::from_le_bytes).map_err(|_| strange());
         Ok(match *tag {
-            PID => FromStage::Pid(i32::from_le_bytes(payload.try_into().map_err(|_| strange())?)),
+            PID => FromStage::Pid(number()?),
+            LISTENER => FromStage::Listener(number()?),
+            BUILT => FromStage::Built,
             TERMINAL => FromStage::Terminal(got.fds.into_iter().next().ok_or_else(strange)?),
             READY => FromStage::Ready,
             FAILED => FromStage::Failed(Failure {
@@ -120,12 +141,39 @@ impl Lower {
         self.send(&message, &[])
     }
 
+    /// Says that the mounts are there, and waits until hooks have seen them.
+    pub(crate) fn built(&self) -> io::Result<()> {
+        self.write(&[BUILT])?;
+        self.wait_for_answer()
+    }
+
+    /// Hands over the descriptor that the filter asks through, and waits until it is taken.
+    pub(crate) fn listener(&self, number: i32) -> io::Result<()> {
+        let mut message = vec![LISTENER];
+        message.extend(number.to_le_bytes());
+        self.write(&message)?;
+        self.wait_for_answer()
+    }
+
     pub(crate) fn terminal(&self, master: BorrowedFd<'_>) -> io::Result<()> {
         self.send(&[TERMINAL], &[master])
     }
 
     pub(crate) fn ready(&self) -> io::Result<()> {
-        self.send(&[READY], &[])
+        self.write(&[READY])
+    }
+
+    /// By `read(2)` and `write(2)`, which a filter that is loaded hardly forbids.
+    fn wait_for_answer(&self) -> io::Result<()> {
+        let mut answer = [0u8; 1];
+        match sys::rustix::io::read(&self.0, &mut answer)? {
+            1 if answer == [GO] => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn write(&self, message: &[u8]) -> io::Result<()> {
+        Ok(sys::rustix::io::write(&self.0, message).map(drop)?)
     }
 
     /// Says why; a launcher that is gone does not hear it.

@@ -66,6 +66,21 @@ pub struct LaunchOptions<'a> {
     /// Called with the process id when the process and its namespaces exist and its cgroup is
     /// joined, but before its file system is built. When it fails, so does the start.
     pub on_created: &'a mut dyn FnMut(i32) -> Result<(), Failure>,
+    /// Called when its mounts are there, if the plan has hooks. When it fails, so does the start.
+    pub on_built: &'a mut dyn FnMut() -> Result<(), Failure>,
+    /// Called with the descriptor that the filter asks through. When it fails, so does the start.
+    pub on_listener: &'a mut OnListener<'a>,
+}
+
+/// Takes the descriptor that the filter of a process asks through, and the process's id.
+pub type OnListener<'a> = dyn FnMut(i32, OwnedFd) -> Result<(), Failure> + 'a;
+
+/// For filters that ask nobody.
+///
+/// # Errors
+/// Always.
+pub fn no_listener(_: i32, _: OwnedFd) -> Result<(), Failure> {
+    Err(Failure::invalid("the system call filter asks a listener, but none is known"))
 }
 
 /// How the new process is set up.
@@ -97,9 +112,13 @@ pub fn launch(
     streams: &Streams<'_>,
     gate: &Gate<'_>,
 ) -> Result<Launched, Failure> {
-    let on_created = &mut |_| Ok(());
-    let options = &mut LaunchOptions { stage: StageOptions::default(), on_created };
-    launch_with(plan, hierarchy, streams, gate, options)
+    let mut options = LaunchOptions {
+        stage: StageOptions::default(),
+        on_created: &mut |_| Ok(()),
+        on_built: &mut || Ok(()),
+        on_listener: &mut no_listener,
+    };
+    launch_with(plan, hierarchy, streams, gate, &mut options)
 }
 
 /// Like [`launch`], with options.
@@ -143,7 +162,10 @@ fn launch_in(
     gate: &Gate<'_>,
     options: &mut LaunchOptions<'_>,
 ) -> Result<Running, Failure> {
-    let (upper, lower) = handshake::pair().map_err(Failure::at("make a socket pair"))?;
+    let (mut upper, lower) = handshake::pair().map_err(Failure::at("make a socket pair"))?;
+    if plan.bundle.hooks.is_some() {
+        upper.be_patient();
+    }
     let born_in = match cgroup.map(Cgroup::join_fd).transpose() {
         Ok(fd) => fd.flatten(),
         Err(error) => return Err(Failure::at("open the cgroup")(stdx::error::chain(&error))),
@@ -175,7 +197,12 @@ fn launch_in(
     let result = map_ids_and_limit(plan, &child)
         .and_then(|()| (options.on_created)(child.pid))
         .and_then(|()| prepare(plan, &views, &child, &upper, gate))
-        .and_then(|notes| Ok((await_start(&upper, matches!(gate, Gate::Open))?, notes)));
+        .and_then(|notes| {
+            let open = matches!(gate, Gate::Open);
+            let terminal =
+                await_start(&upper, open, &child, options.on_built, options.on_listener)?;
+            Ok((terminal, notes))
+        });
     match result {
         Ok((terminal, notes)) => Ok((child, terminal, notes)),
         Err(failure) => {
@@ -192,6 +219,7 @@ fn needs_joining(plan: &LaunchPlan) -> bool {
         .iter()
         .any(|ns| matches!(ns, Namespace::Join(_)))
         || matches!(plan.user_namespace, UserNamespace::Join { .. })
+        || plan.bundle.mount_namespace.is_some()
 }
 
 /// The namespaces that are made with the process. The cgroup namespace is not: its root is the
@@ -207,13 +235,16 @@ pub(crate) fn clone_flags(plan: &LaunchPlan) -> u64 {
         UserNamespace::New { .. } => kind::USER,
         UserNamespace::Host | UserNamespace::Join { .. } => 0,
     };
-    kind::MOUNT
+    let mount = if plan.bundle.mount_namespace.is_some() { 0 } else { kind::MOUNT };
+    // With offsets, the process makes it itself: they can be set before anybody is in it only.
+    let time = if plan.bundle.time_offsets.is_empty() { kind::TIME } else { 0 };
+    mount
         | user
         | new(&ns.net, kind::NET)
         | new(&ns.pid, kind::PID)
         | new(&ns.ipc, kind::IPC)
         | new(&ns.uts, kind::UTS)
-        | new(&ns.time, kind::TIME)
+        | new(&ns.time, time)
 }
 
 /// The final process that the intermediate `first` made; `first` is reaped.
@@ -291,7 +322,14 @@ pub(crate) fn apply_from_outside(process: &ProcessPlan, pid: i32) -> Result<(), 
 }
 
 /// Hears the stage out. With the gate closed, `Ready` is the end; otherwise the exec is.
-pub(crate) fn await_start(upper: &Upper, gate_open: bool) -> Result<Option<OwnedFd>, Failure> {
+pub(crate) fn await_start(
+    upper: &Upper,
+    gate_open: bool,
+    child: &Child,
+    on_built: &mut dyn FnMut() -> Result<(), Failure>,
+    on_listener: &mut OnListener<'_>,
+) -> Result<Option<OwnedFd>, Failure> {
+    let go_on = || upper.go(&[]).map_err(Failure::at("let the process go on"));
     let mut terminal = None;
     let mut ready = false;
     loop {
@@ -300,6 +338,16 @@ pub(crate) fn await_start(upper: &Upper, gate_open: bool) -> Result<Option<Owned
             .map_err(|error: io::Error| Failure::at("hear from the stage")(error))?;
         match said {
             FromStage::Terminal(master) => terminal = Some(master),
+            FromStage::Built => {
+                on_built()?;
+                go_on()?;
+            }
+            FromStage::Listener(number) => {
+                let fd = sys::process::pidfd_getfd(child.pidfd.as_fd(), number)
+                    .map_err(Failure::at("take the filter's descriptor"))?;
+                on_listener(child.pid, fd)?;
+                go_on()?;
+            }
             FromStage::Ready if !gate_open => return Ok(terminal),
             FromStage::Ready => ready = true,
             FromStage::Failed(failure) => return Err(failure),

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use oci::runtime_spec::{Hook, State};
 use serde::{Deserialize, Serialize};
 
 /// A container to start.
@@ -38,6 +39,32 @@ pub struct LaunchPlan {
     pub cgroup: CgroupPlan,
     /// The first process.
     pub process: ProcessPlan,
+    /// What only bundles wish of a start.
+    pub bundle: BundleStart,
+}
+
+/// What only bundles wish of a start.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct BundleStart {
+    /// Offsets of the clocks of a new time namespace: clock, seconds, nanoseconds.
+    pub time_offsets: Vec<(String, i64, u32)>,
+    /// The mount namespace to set up, instead of a new one.
+    pub mount_namespace: Option<PathBuf>,
+    /// The mounts are made in the order of the plan, also those that the launcher prepares.
+    pub mounts_in_order: bool,
+    /// Programs run on the way.
+    pub hooks: Option<StartHooks>,
+}
+
+/// Programs run while a container starts. Each gets the state on its standard input.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StartHooks {
+    /// The state, but for the process id.
+    pub state: State,
+    /// Run in the container's namespaces before its root is pivoted to.
+    pub create_container: Vec<Hook>,
+    /// Run in the container just before its program.
+    pub start_container: Vec<Hook>,
 }
 
 /// What becomes `/`.
@@ -161,6 +188,10 @@ pub enum MountKind {
     FileSystem {
         /// Its type.
         fstype: String,
+        /// What `/proc/mounts` calls it; the type unless said otherwise.
+        source: Option<String>,
+        /// What it covers is copied into it.
+        copy_up: bool,
     },
     /// The engine's own `/dev`: a tmpfs with the plan's device nodes.
     Devices,
@@ -180,10 +211,19 @@ pub enum MountKind {
 }
 
 /// How owners of bound files appear in a user namespace.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum BindIds {
     /// As they are on disk (idmapped); where the file system cannot, unmapped.
     Mapped,
+    /// Through a map of the mount's own, or else the start fails.
+    Own {
+        /// User ids.
+        uid_map: Vec<IdMapping>,
+        /// Group ids.
+        gid_map: Vec<IdMapping>,
+        /// Mounts below it too.
+        recursive: bool,
+    },
     /// Not mapped: the host's ids appear as nobody's.
     Unmapped,
 }
@@ -205,6 +245,27 @@ pub struct MountAttributes {
     pub no_atime: bool,
     /// `nosymfollow`.
     pub no_symfollow: bool,
+    /// What bundles wish beyond.
+    pub more: MoreAttributes,
+}
+
+/// Further `MOUNT_ATTR_*` bits.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct MoreAttributes {
+    /// Set on the mount.
+    pub set: u64,
+    /// Cleared on it: what the source of a bind has.
+    pub clear: u64,
+    /// Set on it and all mounts below.
+    pub tree_set: u64,
+    /// Cleared on it and all mounts below.
+    pub tree_clear: u64,
+}
+
+impl MoreAttributes {
+    /// Nothing.
+    pub const NONE: MoreAttributes =
+        MoreAttributes { set: 0, clear: 0, tree_set: 0, tree_clear: 0 };
 }
 
 /// A device node.
@@ -267,6 +328,80 @@ pub struct ProcessPlan {
     pub seccomp: Option<SeccompPlan>,
     /// Standard streams are a pseudo-terminal of this size.
     pub terminal: Option<TerminalSize>,
+    /// What only bundles wish of a process.
+    pub bundle: BundleProcess,
+}
+
+/// What only bundles wish of a process.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BundleProcess {
+    /// Scheduling policy (sched_setattr(2)).
+    pub scheduler: Option<SchedulerPlan>,
+    /// Class and priority of block device time, as ioprio_set(2) takes them.
+    pub io_priority: Option<u32>,
+    /// Execution domain (personality(2)).
+    pub personality: Option<u32>,
+    /// NUMA policy (set_mempolicy(2)).
+    pub memory_policy: Option<MemoryPolicyPlan>,
+    /// Processors it may run on.
+    pub affinity: AffinityPlan,
+    /// Who decides about system calls that the filter asks about.
+    pub listener: Option<ListenerPlan>,
+}
+
+/// Scheduling policy: the fields of `struct sched_attr`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SchedulerPlan {
+    /// `SCHED_*` number.
+    pub policy: u32,
+    /// `SCHED_FLAG_*` bits.
+    pub flags: u64,
+    /// Nice value.
+    pub nice: i32,
+    /// Static priority.
+    pub priority: u32,
+    /// Nanoseconds of each period, for `SCHED_DEADLINE`.
+    pub runtime_ns: u64,
+    /// Nanoseconds.
+    pub deadline_ns: u64,
+    /// Nanoseconds.
+    pub period_ns: u64,
+}
+
+/// NUMA policy.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct MemoryPolicyPlan {
+    /// `MPOL_*` number with `MPOL_F_*` bits.
+    pub mode: u32,
+    /// Nodes.
+    pub nodes: Vec<u32>,
+}
+
+/// Processors that a process may run on.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum AffinityPlan {
+    /// Those of the launcher.
+    #[default]
+    Inherited,
+    /// All that its cgroup has.
+    All,
+    /// These: at first, and when its cgroup is joined.
+    Only {
+        /// Before the cgroup is joined; empty is all.
+        initial: Vec<u32>,
+        /// Afterwards; empty is as before.
+        last: Vec<u32>,
+    },
+}
+
+/// Who decides about system calls.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ListenerPlan {
+    /// Unix socket that gets the notification descriptor.
+    pub path: PathBuf,
+    /// Text sent along.
+    pub metadata: String,
 }
 
 /// Capability sets as bit masks.

@@ -5,24 +5,31 @@
 //! the kernel lets a user namespace mount procfs and sysfs only while it sees whole ones.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use oci::runtime_spec::{Hook, State, Status};
 use sys::mount::{self, AttributeChange};
 use sys::process::{CloneSpec, Fork};
 use sys::rustix::fs::{Mode, OFlags};
 use sys::{credentials, namespace, process};
 
+use crate::bundle::hooks;
 use crate::failure::Failure;
 use crate::handshake::Lower;
 use crate::launch::{StageOptions, Streams, clone_flags};
-use crate::plan::{ExecPlan, LaunchPlan, MountAttributes, Namespace, Propagation, UserNamespace};
+use crate::plan::{
+    ExecPlan, LaunchPlan, MountAttributes, Namespace, Propagation, RootPlan, UserNamespace,
+};
 
 pub(crate) mod accounts;
+mod copy_up;
 mod mounts;
 mod paths;
 mod program;
 mod terminal;
+mod tuning;
 
 /// Exit code of a stage that failed; nobody sees it, for the failure was sent before.
 const FAILED: i32 = 255;
@@ -75,7 +82,8 @@ pub(crate) fn exec(
     let lower = context.lower;
     let needed: Vec<BorrowedFd<'_>> =
         [target].into_iter().chain(entries.iter().map(AsFd::as_fd)).collect();
-    let closed = forget_the_launcher(context, &needed);
+    let closed = forget_the_launcher(context, &needed)
+        .and_then(|()| tuning::before_cgroup(&plan.process.bundle.affinity));
     let outcome = closed.and_then(|()| enter(target, kinds)).and_then(|joined| match joined {
         Joined::Intermediate(pid) => {
             lower.pid(pid).map_err(Failure::at("report the process"))?;
@@ -127,26 +135,34 @@ type Never = std::convert::Infallible;
 fn join_namespaces(plan: &LaunchPlan, cgroup: Option<BorrowedFd<'_>>) -> Result<Joined, Failure> {
     let ns = &plan.namespaces;
     let mut joins = Vec::new();
-    for namespace in [&ns.ipc, &ns.uts, &ns.net, &ns.pid, &ns.cgroup, &ns.time] {
+    // With its rights, the others are joined.
+    if let UserNamespace::Join { path, .. } = &plan.user_namespace {
+        joins.push((path, namespace::USER));
+    }
+    for (namespace, kind) in [
+        (&ns.ipc, namespace::IPC),
+        (&ns.uts, namespace::UTS),
+        (&ns.net, namespace::NET),
+        (&ns.pid, namespace::PID),
+        (&ns.cgroup, namespace::CGROUP),
+        (&ns.time, namespace::TIME),
+    ] {
         if let Namespace::Join(path) = namespace {
-            joins.push(path);
+            joins.push((path, kind));
         }
     }
-    let user = match &plan.user_namespace {
-        UserNamespace::Join { path, .. } => Some(path),
-        UserNamespace::Host | UserNamespace::New { .. } => None,
-    };
-    if joins.is_empty() && user.is_none() {
+    joins.extend(plan.bundle.mount_namespace.as_ref().map(|path| (path, namespace::MOUNT)));
+    if joins.is_empty() {
         return Ok(Joined::Final);
     }
     let open = |path: &Path| {
         File::open(path).map_err(Failure::at(format!("open namespace `{}`", path.display())))
     };
     // All are opened before the first is joined: /proc of the host is not seen from all of them.
-    let opened = joins.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
-    let user = user.map(|path| open(path)).transpose()?;
-    for file in user.iter().chain(&opened) {
-        namespace::join(file.as_fd(), 0).map_err(Failure::at("join a namespace"))?;
+    let opened = joins.iter().map(|(path, _)| open(path)).collect::<Result<Vec<_>, _>>()?;
+    for (file, (path, kind)) in opened.iter().zip(&joins) {
+        namespace::join(file.as_fd(), *kind)
+            .map_err(Failure::at(format!("join the namespace `{}`", path.display())))?;
     }
     sibling(clone_flags(plan), cgroup)
 }
@@ -172,6 +188,8 @@ fn become_container(
     let lower = context.lower;
     let mut fds = lower.wait_for_go().map_err(Failure::at("wait for the launcher"))?.into_iter();
     let root = fds.next().ok_or_else(|| Failure::at("get the root mount")("none came"))?;
+    // Opened first: later it belongs to the host's root.
+    let clocks = open_clocks(&plan.bundle.time_offsets)?;
     if !matches!(plan.user_namespace, UserNamespace::Host) {
         become_namespace_root()?;
     }
@@ -193,10 +211,10 @@ fn become_container(
         // Keys of the engine are not the container's. Kernels without keyrings are fine.
         drop(process::new_session_keyring(c"_wharf"));
     }
-    let old_root = pivot(plan, root.as_fd())?;
-    let gate = mounts::build(plan, root.as_fd(), views, &mut fds)?;
-    leave(old_root)?;
-    drop(root);
+    if let Some(clocks) = clocks {
+        set_clocks(&plan.bundle.time_offsets, clocks)?;
+    }
+    let gate = build(plan, lower, root, views, &mut fds)?;
     sys::rustix::process::setsid().map_err(Failure::at("start a session"))?;
     let own = open_root()?;
     if let Some(size) = plan.process.terminal {
@@ -204,7 +222,8 @@ fn become_container(
     } else {
         redirect(context.streams)?;
     }
-    program::execute(&plan.process, own, context, gate.as_ref().map(AsFd::as_fd))
+    let hooks = plan.bundle.hooks.as_ref();
+    program::execute(&plan.process, own, context, gate.as_ref().map(AsFd::as_fd), hooks)
 }
 
 fn become_exec(plan: &ExecPlan, kinds: u64, context: &Context<'_>) -> Result<Never, Failure> {
@@ -220,7 +239,87 @@ fn become_exec(plan: &ExecPlan, kinds: u64, context: &Context<'_>) -> Result<Nev
     } else {
         redirect(context.streams)?;
     }
-    program::execute(&plan.process, own, context, None)
+    program::execute(&plan.process, own, context, None, None)
+}
+
+/// The root file system as the container will see it. Returns the gate.
+fn build(
+    plan: &LaunchPlan,
+    lower: &Lower,
+    root: OwnedFd,
+    views: &[String],
+    fds: &mut impl Iterator<Item = OwnedFd>,
+) -> Result<Option<OwnedFd>, Failure> {
+    // Slave first: nothing goes out to the host, whatever the plan wants for the new root.
+    mount::set_propagation_of_all(sys::libc::MS_SLAVE)
+        .map_err(Failure::at("cut the mounts off from the host"))?;
+    let (built, old_root) = match &plan.bundle.hooks {
+        None => {
+            let old_root = open_root()?;
+            mount::attach(root.as_fd(), old_root.as_fd())
+                .map_err(Failure::at("attach the root mount"))?;
+            pivot(plan, root.as_fd())?;
+            (mounts::build(plan, root.as_fd(), views, fds)?, old_root)
+        }
+        Some(hooks) => {
+            place(plan, root.as_fd())?;
+            let built = mounts::build(plan, root.as_fd(), views, fds)?;
+            lower.built().map_err(Failure::at("wait for hooks"))?;
+            run_hooks("createContainer", &hooks.create_container, &hooks.state, Status::Creating)?;
+            let old_root = open_root()?;
+            pivot(plan, root.as_fd())?;
+            (built, old_root)
+        }
+    };
+    let gate = mounts::finish(plan, root.as_fd(), built)?;
+    leave(old_root)?;
+    Ok(gate)
+}
+
+/// Puts the root mount where its directory is, for hooks to find it there.
+fn place(plan: &LaunchPlan, root: BorrowedFd<'_>) -> Result<(), Failure> {
+    let RootPlan::Directory(path) = &plan.root else {
+        return Err(Failure::invalid("hooks are for root file systems that are a directory"));
+    };
+    let step = || format!("mount the root file system on `{}`", path.display());
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let target = sys::rustix::fs::open(path, flags, Mode::empty()).map_err(Failure::at(step()))?;
+    mount::attach(root, target.as_fd()).map_err(Failure::at(step()))
+}
+
+/// Runs hooks in this process's namespaces.
+pub(super) fn run_hooks(
+    stage: &'static str,
+    hooks: &[Hook],
+    state: &State,
+    status: Status,
+) -> Result<(), Failure> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let pid = sys::rustix::process::getpid().as_raw_nonzero().get();
+    let state = State { pid: u32::try_from(pid).ok(), status, ..state.clone() };
+    let document = serde_json::to_vec(&state).map_err(Failure::at("write the state"))?;
+    hooks::run(stage, hooks, &document)
+        .map_err(|error| Failure::invalid(stdx::error::chain(&error).to_string()))
+}
+
+fn open_clocks(offsets: &[(String, i64, u32)]) -> Result<Option<File>, Failure> {
+    if offsets.is_empty() {
+        return Ok(None);
+    }
+    let file = File::options().write(true).open("/proc/self/timens_offsets");
+    file.map(Some).map_err(Failure::at("open the clocks' offsets"))
+}
+
+/// Makes a time namespace with these offsets; exec enters it (Linux 6.1).
+fn set_clocks(offsets: &[(String, i64, u32)], mut file: File) -> Result<(), Failure> {
+    namespace::unshare(namespace::TIME).map_err(Failure::at("make a time namespace"))?;
+    let lines: String = offsets
+        .iter()
+        .map(|(clock, seconds, nanoseconds)| format!("{clock} {seconds} {nanoseconds}\n"))
+        .collect();
+    file.write_all(lines.as_bytes()).map_err(Failure::at("set the clocks"))
 }
 
 /// Until its maps exist, a process in a new user namespace is nobody.
@@ -243,23 +342,18 @@ fn open_root() -> Result<OwnedFd, Failure> {
     sys::rustix::fs::open("/", flags, Mode::empty()).map_err(Failure::at("open `/`"))
 }
 
-/// Makes `root` the root directory, with the old one stacked on it. Returns the old one.
-fn pivot(plan: &LaunchPlan, root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    // Slave first: nothing goes out to the host, whatever the plan wants for the new root.
-    mount::set_propagation_of_all(sys::libc::MS_SLAVE)
-        .map_err(Failure::at("cut the mounts off from the host"))?;
-    let old_root = open_root()?;
-    mount::attach(root, old_root.as_fd()).map_err(Failure::at("attach the root mount"))?;
+/// Makes `root`, which is attached, the root directory, with the old one stacked on it.
+fn pivot(plan: &LaunchPlan, root: BorrowedFd<'_>) -> Result<(), Failure> {
     sys::rustix::process::fchdir(root).map_err(Failure::at("enter the new root"))?;
     mount::pivot_here().map_err(Failure::at("pivot to the new root"))?;
     // Only now: a shared mount cannot be pivoted to.
     if plan.root_propagation != Propagation::Private {
         let propagation = propagation_bits(plan.root_propagation);
-        let change = AttributeChange { set: 0, propagation, recursive: true };
+        let change = AttributeChange { propagation, recursive: true, ..AttributeChange::default() };
         mount::set_attributes(root, change)
             .map_err(Failure::at("set the root mount's propagation"))?;
     }
-    Ok(old_root)
+    Ok(())
 }
 
 /// Detaches the old root for good.
@@ -282,7 +376,7 @@ pub(crate) fn attribute_bits(attributes: &MountAttributes) -> u64 {
     ]
     .into_iter()
     .filter(|(wished, _)| *wished)
-    .fold(0, |bits, (_, bit)| bits | bit)
+    .fold(attributes.more.set, |bits, (_, bit)| bits | bit)
 }
 
 /// The `MS_*` bit of a propagation.

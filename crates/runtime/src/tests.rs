@@ -64,6 +64,7 @@ impl Fixture {
         let map = vec![IdMapping { inside: 0, outside: 100_000, count: 65_536 }];
         let new = || Namespace::New;
         LaunchPlan {
+            bundle: BundleStart::default(),
             root: RootPlan::Overlay {
                 layers_dir: self.dir.path().join("layers"),
                 lowers: vec!["base".into()],
@@ -107,6 +108,7 @@ fn unique_cgroup() -> String {
 fn process(args: &[&str]) -> ProcessPlan {
     let caps = 0x0000_0000_0000_05fb;
     ProcessPlan {
+        bundle: BundleProcess::default(),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         env: vec!["PATH=/bin".into()],
         cwd: "/".into(),
@@ -136,7 +138,7 @@ fn standard_mounts() -> Vec<MountPlan> {
     let read_only = MountAttributes { read_only: true, ..attributes };
     let file_system = |target: &str, fstype: &str, options: &[&str]| MountPlan {
         target: target.into(),
-        kind: MountKind::FileSystem { fstype: fstype.into() },
+        kind: MountKind::FileSystem { fstype: fstype.into(), source: None, copy_up: false },
         attributes,
         propagation: None,
         options: options.iter().map(|o| (*o).to_owned()).collect(),
@@ -379,7 +381,7 @@ fn links_in_an_image_lead_nowhere_else() {
         .unwrap();
     plan.mounts.push(MountPlan {
         target: "/link".into(),
-        kind: MountKind::FileSystem { fstype: "tmpfs".into() },
+        kind: MountKind::FileSystem { fstype: "tmpfs".into(), source: None, copy_up: false },
         attributes: MountAttributes::default(),
         propagation: None,
         options: Vec::new(),

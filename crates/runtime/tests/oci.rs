@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-const APPLETS: [&str; 18] = [
+const APPLETS: [&str; 21] = [
     "sh", "true", "cat", "id", "ls", "sleep", "tty", "stty", "echo", "hostname", "mount", "grep",
-    "mkdir", "touch", "readlink", "kill", "wc", "umount",
+    "mkdir", "touch", "readlink", "kill", "wc", "umount", "uname", "cut", "head",
 ];
 
 /// A bundle and a place for state.
@@ -484,4 +484,118 @@ fn run_passes_signals_on() {
     sys::signal::kill(child.id() as i32, sys::libc::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(9));
     assert!(fixture.is_gone());
+}
+
+#[test]
+fn hooks_inside_see_the_mounts_and_the_program() {
+    let mut fixture = Fixture::new(&["true"]);
+    let said = fixture.path("said");
+    let note = |name: &str, look: &str| {
+        let script = format!("echo {name} $({look}) >> {}", said.display());
+        json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}])
+    };
+    // All but the last one see the host's files, and the container's mounts at its root's place.
+    let look = format!("cat {}/tmp/mark", fixture.path("rootfs").display());
+    let data = fixture.path("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("mark"), "mounted").unwrap();
+    fixture.config["mounts"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"destination": "/tmp", "source": data, "options": ["bind"]}));
+    fixture.config["process"]["env"] = json!(["PATH=/bin", "OWN=1"]);
+    let inside = "echo started $OWN $$ >> /tmp/started; cat >> /tmp/started";
+    fixture.config["hooks"] = json!({
+        "createRuntime": note("runtime", "echo"),
+        "createContainer": note("container", &look),
+        "startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", inside]}],
+    });
+    fixture.create();
+    let text = std::fs::read_to_string(&said).unwrap();
+    assert_eq!(text, "runtime\ncontainer mounted\n");
+    assert!(!data.join("started").exists());
+    fixture.ok(&["start"]);
+    fixture.wait_for("stopped");
+    let text = std::fs::read_to_string(data.join("started")).unwrap();
+    assert!(text.starts_with("started 1 "), "{text}");
+    let state: Value = serde_json::from_str(text.split_once('\n').unwrap().1).unwrap();
+    assert_eq!((&state["status"], &state["pid"]), (&json!("created"), &json!(1)));
+    // One that fails is told on the container's error stream, and the program does not run.
+    fixture.ok(&["delete"]);
+    fixture.config["hooks"]["startContainer"][0]["args"][2] = json!("exit 3");
+    let out = fixture.run(&[]);
+    let errors = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(errors.contains("error running startContainer hook #0"), "{out:?}");
+    assert!(fixture.is_gone());
+}
+
+#[test]
+fn clocks_personality_and_priorities_are_as_configured() {
+    let script = "cat /proc/self/timens_offsets; uname -m; cut -d' ' -f18,41 /proc/self/stat; \
+                  head -n 1 /proc/self/numa_maps | cut -d' ' -f2";
+    let mut fixture = Fixture::new(&["sh", "-c", script]);
+    let namespaces = fixture.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({"type": "time"}));
+    fixture.config["linux"]["timeOffsets"] = json!({"boottime": {"secs": 77, "nanosecs": 5}});
+    fixture.config["linux"]["personality"] = json!({"domain": "LINUX32"});
+    fixture.config["linux"]["memoryPolicy"] = json!({"mode": "MPOL_BIND", "nodes": "0"});
+    fixture.config["process"]["scheduler"] = json!({"policy": "SCHED_BATCH", "nice": 7});
+    let out = fixture.run(&[]);
+    let said = text(&out);
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert!(words.windows(3).any(|three| three == ["boottime", "77", "5"]), "{out:?}");
+    assert_eq!(words[6..], ["i686", "27", "3", "bind:0"], "{out:?}");
+}
+
+#[test]
+fn a_listener_decides_about_system_calls() {
+    let mut fixture = Fixture::new(&["sh", "-c", "mkdir /tmp/asked; true"]);
+    let socket = fixture.path("agent");
+    let listener = UnixListener::bind(&socket).unwrap();
+    fixture.config["linux"]["seccomp"] = json!({
+        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": socket, "listenerMetadata": "whose",
+        "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}],
+    });
+    fixture.create();
+    let (stream, _) = listener.accept().unwrap();
+    let mut message = vec![0u8; 16 << 10];
+    let got = sys::socket::receive_with_fds(stream.as_fd(), &mut message, true).unwrap();
+    let state: Value = serde_json::from_slice(&message[..got.bytes]).unwrap();
+    assert_eq!((&state["fds"], &state["metadata"]), (&json!(["seccompFd"]), &json!("whose")));
+    assert_eq!(state["state"]["id"], json!(fixture.id));
+    assert_eq!(got.fds.len(), 1);
+    // Nobody decides: when the descriptor closes, the call fails.
+    drop(got);
+    fixture.ok(&["start"]);
+    fixture.wait_for("stopped");
+    assert!(fixture.output().contains("Function not implemented"), "{}", fixture.output());
+    fixture.ok(&["delete"]);
+    drop(listener);
+    std::fs::remove_file(&socket).unwrap();
+    let bundle = fixture.dir.path().to_str().unwrap().to_owned();
+    fixture.fails(&["create", "--bundle", &bundle], "connect with seccomp agent");
+}
+
+#[test]
+fn mounts_are_copied_up_mapped_and_listed_in_order() {
+    let script = "cat /etc/own; ls -ln /mapped | grep -c ' 7 *8 '; \
+                  cut -d' ' -f5 /proc/self/mountinfo";
+    let mut fixture = Fixture::new(&["sh", "-c", script]);
+    std::fs::write(fixture.path("rootfs/etc/own"), "copied\n").unwrap();
+    std::fs::create_dir(fixture.path("data")).unwrap();
+    std::fs::write(fixture.path("data/file"), "").unwrap();
+    let map = |id| json!([{"containerID": 0, "hostID": id, "size": 1}]);
+    fixture.config["root"]["readonly"] = json!(false);
+    fixture.config["mounts"] = json!([
+        {"destination": "/proc", "type": "proc"},
+        {"destination": "/mapped", "source": "data", "options": ["bind"],
+         "uidMappings": map(7), "gidMappings": map(8)},
+        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+        {"destination": "/etc", "type": "tmpfs", "options": ["tmpcopyup", "ro"]},
+    ]);
+    let out = fixture.run(&[]);
+    let said = text(&out);
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(words[..2], ["copied", "1"], "{out:?}");
+    assert_eq!(words[3..7], ["/proc", "/mapped", "/dev", "/etc"], "{out:?}");
 }

@@ -22,12 +22,17 @@ pub const NO_DEV: u64 = 0x4;
 pub const NO_EXEC: u64 = 0x8;
 /// `MOUNT_ATTR_NOATIME`.
 pub const NO_ATIME: u64 = 0x10;
+/// `MOUNT_ATTR_STRICTATIME`.
+pub const STRICT_ATIME: u64 = 0x20;
+/// `MOUNT_ATTR_NODIRATIME`.
+pub const NO_DIRATIME: u64 = 0x80;
 /// `MOUNT_ATTR_NOSYMFOLLOW`, Linux 5.14.
 pub const NO_SYMFOLLOW: u64 = 0x20_0000;
 /// `MOUNT_ATTR_IDMAP`.
 const IDMAP: u64 = 0x10_0000;
-/// `MOUNT_ATTR__ATIME`: must be cleared when an access time mode is set.
-const ATIME_MASK: u64 = 0x70;
+/// `MOUNT_ATTR__ATIME`: must be cleared when an access time mode is set. In `set`, nothing of it
+/// is `relatime`.
+pub const ATIME_MASK: u64 = 0x70;
 
 #[repr(C)]
 #[derive(Default)]
@@ -43,6 +48,8 @@ struct MountAttr {
 pub struct AttributeChange {
     /// Attributes to set.
     pub set: u64,
+    /// Attributes to clear, before.
+    pub clear: u64,
     /// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`, `MS_UNBINDABLE` or 0.
     pub propagation: u64,
     /// The whole tree below as well.
@@ -51,10 +58,14 @@ pub struct AttributeChange {
 
 /// `mount_setattr(2)`, Linux 5.12, on the mount behind `mount`.
 pub fn set_attributes(mount: BorrowedFd<'_>, change: AttributeChange) -> io::Result<()> {
-    let mut attr =
-        MountAttr { attr_set: change.set, propagation: change.propagation, ..MountAttr::default() };
-    if change.set & NO_ATIME != 0 {
-        attr.attr_clr = ATIME_MASK;
+    let mut attr = MountAttr {
+        attr_set: change.set,
+        attr_clr: change.clear,
+        propagation: change.propagation,
+        userns_fd: 0,
+    };
+    if (change.set | change.clear) & ATIME_MASK != 0 {
+        attr.attr_clr |= ATIME_MASK;
     }
     mount_setattr(mount, &attr, change.recursive)
 }

@@ -177,6 +177,15 @@ pub fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     check(result).map(drop)
 }
 
+/// `pidfd_getfd(2)`, Linux 5.6: a copy of another process's descriptor.
+pub fn pidfd_getfd(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes and returns integers; the result is a new descriptor.
+    unsafe {
+        let fd = check(libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0))?;
+        Ok(OwnedFd::from_raw_fd(fd as i32))
+    }
+}
+
 /// The exit status that the kernel keeps for whoever holds a pidfd, after somebody else reaped
 /// the process: `ioctl(PIDFD_GET_INFO)` with `PIDFD_INFO_EXIT`, Linux 6.15.
 ///

@@ -68,3 +68,9 @@ pub fn next(descriptor: BorrowedFd<'_>) -> io::Result<Option<i32>> {
         Err(error) => Err(error),
     }
 }
+
+/// `pause(2)`: sleeps until a signal has been handled.
+pub fn pause() {
+    // SAFETY: takes nothing and touches no memory.
+    unsafe { libc::pause() };
+}

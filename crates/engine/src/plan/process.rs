@@ -1,7 +1,7 @@
 //! The processes of a container: environment, limits, user.
 
 use docker_api::{ContainerConfig, ExecConfig, HostConfig, Ulimit};
-use runtime::plan::{ProcessPlan, Rlimit, SeccompPlan, TerminalSize};
+use runtime::plan::{BundleProcess, ProcessPlan, Rlimit, SeccompPlan, TerminalSize};
 use seccomp::CapSet;
 
 use super::capabilities::process_sets;
@@ -35,6 +35,7 @@ pub fn first(
     }
     let size = terminal(config.tty, host.console_size);
     Ok(ProcessPlan {
+        bundle: BundleProcess::default(),
         args,
         env: environment(config.tty, hostname, config.env.as_deref().unwrap_or_default()),
         cwd: directory(&config.working_dir),
@@ -66,6 +67,7 @@ pub fn further(first: &ProcessPlan, wish: &ExecConfig, hostname: &str) -> Proces
     }
     let privileged = wish.privileged;
     ProcessPlan {
+        bundle: BundleProcess::default(),
         args: wish.cmd.clone().unwrap_or_default(),
         env,
         cwd: match wish.working_dir.as_str() {

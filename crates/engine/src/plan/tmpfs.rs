@@ -1,7 +1,7 @@
 //! Options of `--tmpfs` and `--mount type=tmpfs`.
 
 use docker_api::TmpfsOptions;
-use runtime::plan::MountAttributes;
+use runtime::plan::{MoreAttributes, MountAttributes};
 
 use crate::error::{EngineError, Result};
 
@@ -23,6 +23,7 @@ const DEFAULT: MountAttributes = MountAttributes {
     no_exec: true,
     no_atime: false,
     no_symfollow: false,
+    more: MoreAttributes::NONE,
 };
 
 /// Options of `--tmpfs PATH:OPTIONS`.

@@ -42,7 +42,17 @@ objects! {
         /// By clock: `monotonic`, `boottime`.
         pub time_offsets: BTreeMap<String, TimeOffset>,
         /// NUMA policy.
-        pub memory_policy: Option<Value>,
+        pub memory_policy: Option<MemoryPolicy>,
+    }
+
+    /// NUMA policy.
+    pub struct MemoryPolicy {
+        /// `MPOL_BIND`, ...
+        pub mode: String,
+        /// Nodes, as `0-2,4`.
+        pub nodes: String,
+        /// `MPOL_F_STATIC_NODES`, ...
+        pub flags: Vec<String>,
     }
 
     /// A namespace.

@@ -20,10 +20,12 @@ const OUTPUT_BYTES_MAX: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// It could not be run, or not be waited for.
-    #[error("failed to run {stage} hook `{path}`")]
+    #[error("error running {stage} hook #{index}: failed to run `{path}`")]
     Run {
         /// When it was to run.
         stage: &'static str,
+        /// Which of that time.
+        index: usize,
         /// Its program.
         path: String,
         /// Why not.
@@ -31,10 +33,12 @@ pub enum HookError {
         cause: io::Error,
     },
     /// It did not succeed.
-    #[error("failed to run {stage} hook `{path}`: {status}, output: {output:?}")]
+    #[error("error running {stage} hook #{index}: `{path}`: {status}, stdout and stderr: {output}")]
     Failed {
         /// When it ran.
         stage: &'static str,
+        /// Which of that time.
+        index: usize,
         /// Its program.
         path: String,
         /// How it ended.
@@ -43,10 +47,12 @@ pub enum HookError {
         output: String,
     },
     /// It took too long and was killed.
-    #[error("failed to run {stage} hook `{path}`: it did not end within {seconds} seconds")]
+    #[error("error running {stage} hook #{index}: `{path}` did not end within {seconds} seconds")]
     TimedOut {
         /// When it ran.
         stage: &'static str,
+        /// Which of that time.
+        index: usize,
         /// Its program.
         path: String,
         /// How long it was given.
@@ -57,20 +63,13 @@ pub enum HookError {
 /// Checks all hooks before anything is started.
 ///
 /// # Errors
-/// The hook that is wrong, or that would have to run inside the container.
+/// The hook that is wrong.
 pub fn check(hooks: &Hooks) -> Result<(), BundleError> {
-    for (field, list) in [
-        ("hooks.createContainer", &hooks.create_container),
-        ("hooks.startContainer", &hooks.start_container),
-    ] {
-        if !list.is_empty() {
-            let reason = "hooks in the container's namespaces are not built";
-            return Err(BundleError::unsupported(field, reason));
-        }
-    }
     for (field, list) in [
         ("hooks.prestart", &hooks.prestart),
         ("hooks.createRuntime", &hooks.create_runtime),
+        ("hooks.createContainer", &hooks.create_container),
+        ("hooks.startContainer", &hooks.start_container),
         ("hooks.poststart", &hooks.poststart),
         ("hooks.poststop", &hooks.poststop),
     ] {
@@ -93,19 +92,20 @@ pub fn check(hooks: &Hooks) -> Result<(), BundleError> {
 /// # Errors
 /// The first failure.
 pub fn run(stage: &'static str, hooks: &[Hook], state: &[u8]) -> Result<(), HookError> {
-    hooks.iter().try_for_each(|hook| run_one(stage, hook, state))
+    let mut numbered = hooks.iter().enumerate();
+    numbered.try_for_each(|(index, hook)| run_one(stage, index, hook, state))
 }
 
-fn run_one(stage: &'static str, hook: &Hook, state: &[u8]) -> Result<(), HookError> {
+fn run_one(stage: &'static str, index: usize, hook: &Hook, state: &[u8]) -> Result<(), HookError> {
     let path = || hook.path.clone();
-    let failed = |cause: io::Error| HookError::Run { stage, path: path(), cause };
+    let failed = |cause: io::Error| HookError::Run { stage, index, path: path(), cause };
     let input = memory_file(state).map_err(failed)?;
     let mut output = memory_file(b"").map_err(failed)?;
     let mut child = spawn(hook, input, &output).map_err(failed)?;
     let timeout = hook.timeout.and_then(|seconds| u64::try_from(seconds).ok());
     let Some(status) = wait(&mut child, timeout).map_err(failed)? else {
         let seconds = timeout.unwrap_or_default();
-        return Err(HookError::TimedOut { stage, path: path(), seconds });
+        return Err(HookError::TimedOut { stage, index, path: path(), seconds });
     };
     if status.success() {
         return Ok(());
@@ -116,7 +116,7 @@ fn run_one(stage: &'static str, hook: &Hook, state: &[u8]) -> Result<(), HookErr
         .seek(SeekFrom::Start(0))
         .and_then(|_| output.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes));
     let output = String::from_utf8_lossy(&bytes).trim().to_owned();
-    Err(HookError::Failed { stage, path: path(), status, output })
+    Err(HookError::Failed { stage, index, path: path(), status, output })
 }
 
 /// A file in memory instead of a pipe: neither side can block the other.

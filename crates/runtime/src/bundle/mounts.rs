@@ -3,41 +3,52 @@
 use std::path::{Component, Path, PathBuf};
 
 use oci::runtime_spec::{Linux, Mount, Spec};
+use sys::mount;
 
 use super::{BundleError, namespaces};
-use crate::plan::{BindIds, MountAttributes, MountKind, MountPlan, Propagation};
+use crate::plan::{BindIds, MoreAttributes, MountAttributes, MountKind, MountPlan, Propagation};
 
 /// File systems that are mounted by their name alone. Others need a device, which the container's
 /// configuration shall not make the host's kernel read.
 const FILE_SYSTEMS: [&str; 7] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "overlay", "ramfs"];
 
 /// Options without effect: they name what is so anyway, or what the kernel decides by itself.
-const WITHOUT_EFFECT: [&str; 25] = [
+const WITHOUT_EFFECT: [&str; 9] = [
     "defaults",
-    "rw",
-    "suid",
-    "dev",
-    "exec",
-    "atime",
-    "symfollow",
-    "relatime",
-    "norelatime",
-    "strictatime",
-    "nostrictatime",
-    "diratime",
-    "nodiratime",
-    "lazytime",
-    "nolazytime",
+    "remount",
     "async",
-    "sync",
-    "dirsync",
-    "mand",
     "nomand",
+    "nolazytime",
     "iversion",
     "noiversion",
     "loud",
     "silent",
-    "remount",
+];
+
+/// Options of a file system as a whole, not of one mount of it.
+const OF_FILE_SYSTEMS: [&str; 4] = ["sync", "dirsync", "mand", "lazytime"];
+
+/// Attributes by name: bits to set, and to clear. With an `r` before it, each is for the whole
+/// tree.
+const ATTRIBUTES: [(&str, u64, u64); 18] = [
+    ("ro", mount::READ_ONLY, 0),
+    ("rw", 0, mount::READ_ONLY),
+    ("nosuid", mount::NO_SUID, 0),
+    ("suid", 0, mount::NO_SUID),
+    ("nodev", mount::NO_DEV, 0),
+    ("dev", 0, mount::NO_DEV),
+    ("noexec", mount::NO_EXEC, 0),
+    ("exec", 0, mount::NO_EXEC),
+    ("nosymfollow", mount::NO_SYMFOLLOW, 0),
+    ("symfollow", 0, mount::NO_SYMFOLLOW),
+    ("nodiratime", mount::NO_DIRATIME, 0),
+    ("diratime", 0, mount::NO_DIRATIME),
+    ("noatime", mount::NO_ATIME, mount::STRICT_ATIME),
+    ("atime", 0, mount::NO_ATIME),
+    ("strictatime", mount::STRICT_ATIME, mount::NO_ATIME),
+    ("nostrictatime", 0, mount::STRICT_ATIME),
+    ("relatime", 0, mount::ATIME_MASK),
+    ("norelatime", 0, 0),
 ];
 
 /// Reads them, in order.
@@ -69,7 +80,7 @@ fn one(mount: &Mount, field: &str, linux: &Linux, dir: &Path) -> Result<MountPla
     let options = Options::parse(mount, field)?;
     let is_bind = options.bind.is_some() || mount.kind == "bind";
     let mut propagation = options.propagation;
-    let mapped = ids(mount, field, linux, is_bind)?;
+    let mapped = ids(mount, field, linux, is_bind, &options)?;
     let kind = if is_bind {
         if mount.source.is_empty() {
             let reason = "a bind needs one";
@@ -84,12 +95,15 @@ fn one(mount: &Mount, field: &str, linux: &Linux, dir: &Path) -> Result<MountPla
             create_source: false,
         }
     } else {
+        let source = Some(mount.source.clone()).filter(|source| !source.is_empty());
         match mount.kind.as_str() {
             "cgroup" | "cgroup2" => MountKind::Cgroup,
             "tmpfs" if target == Path::new("/dev") => MountKind::Devices,
-            kind if FILE_SYSTEMS.contains(&kind) => {
-                MountKind::FileSystem { fstype: kind.to_owned() }
-            }
+            kind if FILE_SYSTEMS.contains(&kind) => MountKind::FileSystem {
+                fstype: kind.to_owned(),
+                source,
+                copy_up: options.copy_up && kind == "tmpfs",
+            },
             other => {
                 let reason = format!("`{other}` is not bind, cgroup or one of {FILE_SYSTEMS:?}");
                 return Err(BundleError::unsupported(format!("{field}.type"), reason));
@@ -100,27 +114,40 @@ fn one(mount: &Mount, field: &str, linux: &Linux, dir: &Path) -> Result<MountPla
     Ok(MountPlan {
         target,
         kind,
-        attributes: options.attributes,
+        attributes: options.attributes(is_bind),
         propagation,
         options: if takes_options { options.file_system } else { Vec::new() },
     })
 }
 
-/// How owners of a bind appear. Mappings of its own are honored when they are the container's.
-fn ids(mount: &Mount, field: &str, linux: &Linux, is_bind: bool) -> Result<BindIds, BundleError> {
-    if mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty() {
+/// How owners of a bind appear: through mappings of its own, or by `idmap` through the container's.
+fn ids(
+    mount: &Mount,
+    field: &str,
+    linux: &Linux,
+    is_bind: bool,
+    options: &Options,
+) -> Result<BindIds, BundleError> {
+    let invalid = |reason: &str| Err(BundleError::invalid(format!("{field}.uidMappings"), reason));
+    let own = !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty();
+    if !own && options.idmap.is_none() {
         return Ok(BindIds::Unmapped);
     }
-    namespaces::mappings(&format!("{field}.uidMappings"), &mount.uid_mappings)?;
-    namespaces::mappings(&format!("{field}.gidMappings"), &mount.gid_mappings)?;
-    let same = mount.uid_mappings == linux.uid_mappings && mount.gid_mappings == linux.gid_mappings;
-    match same && is_bind {
-        true => Ok(BindIds::Mapped),
-        false => {
-            let reason = "only binds with the mappings of the container's user namespace are built";
-            Err(BundleError::unsupported(format!("{field}.uidMappings"), reason))
-        }
+    if !is_bind {
+        return invalid("id-mapped mounts are only supported for binds");
     }
+    let (uids, gids) = match own {
+        true => (&mount.uid_mappings, &mount.gid_mappings),
+        false => (&linux.uid_mappings, &linux.gid_mappings),
+    };
+    if uids.is_empty() || gids.is_empty() {
+        return invalid("id-mapped mounts need mappings of users and of groups");
+    }
+    Ok(BindIds::Own {
+        uid_map: namespaces::mappings(&format!("{field}.uidMappings"), uids)?,
+        gid_map: namespaces::mappings(&format!("{field}.gidMappings"), gids)?,
+        recursive: options.idmap == Some(Recursion::Tree),
+    })
 }
 
 /// The propagation of this name.
@@ -144,7 +171,13 @@ enum Recursion {
 #[derive(Debug, Default)]
 struct Options {
     bind: Option<Recursion>,
-    attributes: MountAttributes,
+    idmap: Option<Recursion>,
+    copy_up: bool,
+    /// What the mount has, what it shall not have, and the same for all below it.
+    set: u64,
+    clear: u64,
+    tree_set: u64,
+    tree_clear: u64,
     propagation: Option<Propagation>,
     /// What no one knows here is for the file system.
     file_system: Vec<String>,
@@ -157,7 +190,7 @@ impl Options {
             if let Some(propagation) = propagation(option) {
                 options.propagation = Some(propagation);
             } else if !options.attribute(option) {
-                options.other(option, mount, field)?;
+                options.other(option, field)?;
             }
         }
         Ok(options)
@@ -165,50 +198,65 @@ impl Options {
 
     /// Sets or clears an attribute; whether `option` is one. The last one counts.
     fn attribute(&mut self, option: &str) -> bool {
-        let attributes = &mut self.attributes;
-        match option {
-            "ro" => attributes.read_only = true,
-            "rw" => attributes.read_only = false,
-            "rro" => attributes.read_only_recursive = true,
-            "nosuid" => attributes.no_suid = true,
-            "suid" => attributes.no_suid = false,
-            "nodev" => attributes.no_dev = true,
-            "dev" => attributes.no_dev = false,
-            "noexec" => attributes.no_exec = true,
-            "exec" => attributes.no_exec = false,
-            "noatime" => attributes.no_atime = true,
-            "atime" => attributes.no_atime = false,
-            "nosymfollow" => attributes.no_symfollow = true,
-            "symfollow" => attributes.no_symfollow = false,
-            _ => return false,
+        let find = |name: &str| ATTRIBUTES.iter().find(|(known, _, _)| *known == name);
+        if let Some((_, set, clear)) = find(option) {
+            self.set = self.set & !clear | set;
+            self.clear = self.clear & !set | clear;
+            return true;
         }
+        let Some((_, set, clear)) = option.strip_prefix('r').and_then(find) else { return false };
+        self.tree_set = self.tree_set & !clear | set;
+        self.tree_clear = self.tree_clear & !set | clear;
         true
     }
 
-    fn other(&mut self, option: &str, mount: &Mount, field: &str) -> Result<(), BundleError> {
+    fn other(&mut self, option: &str, field: &str) -> Result<(), BundleError> {
         let field = || format!("{field}.options");
         match option {
             "bind" => self.bind = self.bind.or(Some(Recursion::Top)),
             "rbind" => self.bind = Some(Recursion::Tree),
-            "idmap" | "ridmap" if mount.uid_mappings.is_empty() => {
-                let reason = format!("`{option}` needs mappings");
-                return Err(BundleError::unsupported(field(), reason));
-            }
-            "idmap" | "ridmap" => {}
-            "tmpcopyup" | "copy-symlink" | "src-nofollow" | "dest-nofollow" | "rrw" | "rnosuid"
-            | "rsuid" | "rnodev" | "rdev" | "rnoexec" | "rexec" | "rnoatime" | "ratime"
-            | "rrelatime" | "rnorelatime" | "rstrictatime" | "rnostrictatime" | "rnodiratime"
-            | "rdiratime" | "rnosymfollow" | "rsymfollow" => {
+            "idmap" => self.idmap = self.idmap.or(Some(Recursion::Top)),
+            "ridmap" => self.idmap = Some(Recursion::Tree),
+            "tmpcopyup" => self.copy_up = true,
+            "copy-symlink" | "src-nofollow" | "dest-nofollow" => {
                 let reason = format!("`{option}` is not built");
                 return Err(BundleError::unsupported(field(), reason));
             }
             known if WITHOUT_EFFECT.contains(&known) => {}
+            known if OF_FILE_SYSTEMS.contains(&known) && self.bind.is_some() => {}
             other if other.contains('\0') => {
                 return Err(BundleError::invalid(field(), "a zero byte is in it"));
             }
             other => self.file_system.push(other.to_owned()),
         }
         Ok(())
+    }
+
+    /// The attributes of the mount. A bind keeps those of its source, for they may be there to
+    /// protect the host, but for those that are named; `rw` alone undoes an earlier `ro` only.
+    fn attributes(&self, is_bind: bool) -> MountAttributes {
+        let has = |bit: u64| self.set & bit != 0;
+        let named = mount::READ_ONLY
+            | mount::NO_SUID
+            | mount::NO_DEV
+            | mount::NO_EXEC
+            | mount::NO_ATIME
+            | mount::NO_SYMFOLLOW;
+        MountAttributes {
+            read_only: has(mount::READ_ONLY),
+            read_only_recursive: self.tree_set & mount::READ_ONLY != 0,
+            no_suid: has(mount::NO_SUID),
+            no_dev: has(mount::NO_DEV),
+            no_exec: has(mount::NO_EXEC),
+            no_atime: has(mount::NO_ATIME),
+            no_symfollow: has(mount::NO_SYMFOLLOW),
+            more: MoreAttributes {
+                set: self.set & !named,
+                clear: if is_bind { self.clear & !mount::READ_ONLY } else { 0 },
+                tree_set: self.tree_set,
+                tree_clear: self.tree_clear,
+            },
+        }
     }
 }
 

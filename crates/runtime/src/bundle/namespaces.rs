@@ -28,11 +28,7 @@ pub(super) fn plan(linux: &Linux) -> Result<(UserNamespace, Namespaces), BundleE
         }
     }
     match named.get("mount") {
-        Some(&"") => {}
-        Some(_) => {
-            let reason = "a container cannot join another's mount namespace";
-            return Err(BundleError::unsupported(FIELD, reason));
-        }
+        Some(_) => {}
         None => {
             let reason = "a container without a mount namespace of its own would change the host";
             return Err(BundleError::unsupported(FIELD, reason));
@@ -86,6 +82,33 @@ fn user(linux: &Linux, path: Option<&str>) -> Result<UserNamespace, BundleError>
         path: PathBuf::from(path),
         idmap_root: false,
     })
+}
+
+/// The mount namespace to set up, if it is not to be a new one.
+pub(super) fn mount(linux: &Linux) -> Option<PathBuf> {
+    let named = linux.namespaces.iter().find(|namespace| namespace.kind == "mount")?;
+    Some(PathBuf::from(&named.path)).filter(|path| !path.as_os_str().is_empty())
+}
+
+/// The clocks' offsets, for a new time namespace only.
+pub(super) fn time_offsets(linux: &Linux) -> Result<Vec<(String, i64, u32)>, BundleError> {
+    let refused = |reason: &str| Err(BundleError::invalid("linux.timeOffsets", reason));
+    let is_new =
+        |namespace: &oci_spec::Namespace| namespace.kind == "time" && namespace.path.is_empty();
+    if linux.time_offsets.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !linux.namespaces.iter().any(is_new) {
+        return refused("there are offsets, but no new time namespace");
+    }
+    let mut offsets = Vec::new();
+    for (clock, offset) in &linux.time_offsets {
+        if !["monotonic", "boottime"].contains(&clock.as_str()) {
+            return refused(&format!("`{clock}` is not a clock with an offset"));
+        }
+        offsets.push((clock.clone(), offset.secs, offset.nanosecs));
+    }
+    Ok(offsets)
 }
 
 /// The map of the process that the namespace is named by: `/proc/PID/ns/user`.

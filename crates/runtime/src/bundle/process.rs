@@ -5,7 +5,7 @@ use seccomp::CapSet;
 use sys::libc;
 
 use super::BundleError;
-use crate::plan::{Capabilities, ProcessPlan, Rlimit, SeccompPlan, TerminalSize};
+use crate::plan::{BundleProcess, Capabilities, ProcessPlan, Rlimit, SeccompPlan, TerminalSize};
 
 /// Resource limits by name (getrlimit(2)).
 const RESOURCES: [(&str, u32); 16] = [
@@ -32,6 +32,7 @@ pub(super) fn plan(
     process: &Process,
     at: &str,
     seccomp: Option<SeccompPlan>,
+    bundle: BundleProcess,
 ) -> Result<ProcessPlan, BundleError> {
     let field = |name: &str| format!("{at}.{name}");
     refuse_unknown(process, at)?;
@@ -47,7 +48,7 @@ pub(super) fn plan(
     let capabilities = process.capabilities.as_ref().unwrap_or(&empty);
     Ok(ProcessPlan {
         args: process.args.clone(),
-        env: process.env.clone(),
+        env: environment(&process.env),
         cwd: process.cwd.clone(),
         create_cwd: true,
         user: format!("{}:{}", user.uid, user.gid),
@@ -60,7 +61,19 @@ pub(super) fn plan(
         umask: user.umask,
         seccomp,
         terminal: process.terminal.then(|| size(process)),
+        bundle,
     })
+}
+
+/// Each variable once, with its last value. An empty `HOME` is none: the user's is taken.
+fn environment(lines: &[String]) -> Vec<String> {
+    let name = |line: &str| line.split_once('=').map_or(line.len(), |(name, _)| name.len());
+    let is_last = |(index, line): &(usize, &String)| {
+        let own = &line[..name(line)];
+        !lines[index + 1..].iter().any(|other| &other[..name(other)] == own)
+    };
+    let lines = lines.iter().enumerate().filter(is_last).map(|(_, line)| line);
+    lines.filter(|line| *line != "HOME=").cloned().collect()
 }
 
 fn refuse_unknown(process: &Process, at: &str) -> Result<(), BundleError> {
@@ -68,9 +81,6 @@ fn refuse_unknown(process: &Process, at: &str) -> Result<(), BundleError> {
     for (name, is_set) in [
         ("apparmorProfile", !["", "unconfined"].contains(&profile)),
         ("selinuxLabel", !process.selinux_label.is_empty()),
-        ("scheduler", process.scheduler.is_some()),
-        ("ioPriority", process.io_priority.is_some()),
-        ("execCPUAffinity", process.exec_cpu_affinity.is_some()),
     ] {
         if is_set {
             let reason = "this runtime does not know it";

@@ -68,20 +68,27 @@ fn what_is_not_honored_is_named() {
     refused("/process/rlimits/0", json!({"type": "RLIMIT_X"}), "process.rlimits[0]");
     refused("/process/apparmorProfile", json!("x"), "process.apparmorProfile");
     refused("/process/selinuxLabel", json!("x"), "process.selinuxLabel");
-    refused("/process/scheduler", json!({"policy": "SCHED_IDLE"}), "process.scheduler");
+    let real_time = json!({"policy": "SCHED_OTHER", "priority": 1});
+    refused("/process/scheduler", real_time, "process.scheduler");
+    let best = json!({"class": "IOPRIO_CLASS_BE", "priority": 8});
+    refused("/process/ioPriority", best, "process.ioPriority");
+    let processors = json!({"final": "3-1"});
+    refused("/process/execCPUAffinity", processors, "process.execCPUAffinity.final");
     refused("/root/path", json!(""), "root.path");
     refused("/root/path", json!("nosuch-dir"), "root.path");
     refused("/hostname", json!("h"), "hostname");
     refused("/mounts/0", json!({"destination": "/", "type": "proc"}), "mounts[0].destination");
     refused("/mounts/0", json!({"destination": "/a", "type": "ext4"}), "mounts[0].type");
     refused("/mounts/0", json!({"destination": "/a", "type": "bind"}), "mounts[0].source");
-    let options = json!({"destination": "/a", "type": "tmpfs", "options": ["rnosuid"]});
+    let options = json!({"destination": "/a", "type": "tmpfs", "options": ["copy-symlink"]});
     refused("/mounts/0", options, "mounts[0].options");
     let mapped = json!({"destination": "/a", "type": "bind", "source": "/",
                         "uidMappings": [{"containerID": 0, "hostID": 7, "size": 1}]});
     refused("/mounts/0", mapped, "mounts[0].uidMappings");
     refused("/linux/namespaces", json!([]), "linux.namespaces");
     refused("/linux/namespaces/1", json!({"type": "mount"}), "linux.namespaces");
+    let offsets = json!({"monotonic": {"secs": 1}});
+    refused("/linux/timeOffsets", offsets, "linux.timeOffsets");
     refused("/linux/namespaces/1", json!({"type": "x"}), "linux.namespaces");
     refused("/linux/namespaces/1", json!({"type": "pid", "path": "p"}), "linux.namespaces");
     refused("/linux/namespaces/1", json!({"type": "user"}), "linux.uidMappings");
@@ -94,10 +101,10 @@ fn what_is_not_honored_is_named() {
     refused("/linux/cgroupsPath", json!("/a/../.."), "linux.cgroupsPath");
     refused("/linux/rootfsPropagation", json!("x"), "linux.rootfsPropagation");
     refused("/linux/intelRdt", json!({}), "linux.intelRdt");
-    refused("/linux/personality", json!({"domain": "LINUX32"}), "linux.personality");
+    refused("/linux/personality", json!({"domain": "BSD"}), "linux.personality");
+    let policy = json!({"mode": "MPOL_LOCAL", "nodes": "0"});
+    refused("/linux/memoryPolicy", policy, "linux.memoryPolicy");
     refused("/linux/seccomp", json!({"defaultAction": "X"}), "linux.seccomp");
-    let listener = json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/s"});
-    refused("/linux/seccomp", listener, "linux.seccomp.listenerPath");
     let rule = json!({"allow": true, "access": "x"});
     refused("/linux/resources/devices/0", rule, "linux.resources.devices[0]");
     let swappiness = "linux.resources.memory.swappiness";
@@ -145,7 +152,8 @@ fn mounts_keep_their_order_and_options() {
             {"destination": "dev", "type": "tmpfs",
              "options": ["nosuid", "strictatime", "mode=755"]},
             {"destination": "/a//b/../c", "source": "s", "options": ["rbind", "rro", "rshared"]},
-            {"destination": "/b", "type": "bind", "source": "/s", "options": ["ro", "rw", "z=1"]},
+            {"destination": "/b", "type": "bind", "source": "/s",
+             "options": ["ro", "rw", "z=1", "suid", "rnoexec"]},
             {"destination": "/sys/fs/cgroup", "type": "cgroup2", "options": ["ro"]},
         ]),
     );
@@ -159,6 +167,9 @@ fn mounts_keep_their_order_and_options() {
     assert!(mounts[2].attributes.read_only_recursive);
     assert_eq!(mounts[2].propagation, Some(Propagation::Shared));
     assert!(!mounts[3].attributes.read_only && mounts[3].options.is_empty());
+    let more = mounts[3].attributes.more;
+    assert_eq!((more.clear, more.tree_set), (sys::mount::NO_SUID, sys::mount::NO_EXEC));
+    assert_eq!(mounts[1].attributes.more.set, sys::mount::STRICT_ATIME);
     assert_eq!(mounts[3].propagation, Some(Propagation::Slave));
     assert!(matches!(mounts[4].kind, MountKind::Cgroup));
 }
@@ -208,12 +219,12 @@ fn cgroup_paths_are_absolute() {
 }
 
 #[test]
-fn hooks_inside_are_refused() {
+fn hooks_have_absolute_paths() {
     use oci::runtime_spec::{Hook, Hooks};
     let hook = |path: &str| vec![Hook { path: path.to_owned(), ..Hook::default() }];
     let text = |hooks: &Hooks| hooks::check(hooks).unwrap_err().to_string();
-    let inside = Hooks { start_container: hook("/h"), ..Hooks::default() };
-    assert!(text(&inside).contains("`hooks.startContainer`"));
+    let inside = Hooks { start_container: hook("h"), ..Hooks::default() };
+    assert!(text(&inside).contains("`hooks.startContainer[0].path`"));
     let relative = Hooks { poststop: hook("h"), ..Hooks::default() };
     assert!(text(&relative).contains("`hooks.poststop[0].path`"));
     hooks::check(&Hooks { poststop: hook("/h"), ..Hooks::default() }).unwrap();

@@ -22,7 +22,7 @@ use sys::rustix::fs::{FileType, FlockOperation, Mode};
 
 use super::error::{CliError, shown};
 use crate::bundle::hooks;
-use crate::plan::SeccompPlan;
+use crate::plan::{BundleProcess, SeccompPlan};
 
 /// Version of the record.
 const RECORD_VERSION: u32 = 1;
@@ -58,6 +58,9 @@ pub(super) struct StateRecord {
     pub(super) own_pid_namespace: bool,
     /// Filter of further processes.
     pub(super) seccomp: Option<SeccompPlan>,
+    /// What else further processes have.
+    #[serde(default)]
+    pub(super) process: BundleProcess,
     pub(super) poststart: Vec<Hook>,
     pub(super) poststop: Vec<Hook>,
 }
@@ -306,15 +309,19 @@ impl StateRecord {
 
     /// What hooks get on their standard input.
     pub(super) fn document(&self, status: Status) -> Vec<u8> {
-        let state = oci::runtime_spec::State {
+        serde_json::to_vec(&self.state(status)).expect("texts and numbers become JSON")
+    }
+
+    /// The specification's state.
+    pub(super) fn state(&self, status: Status) -> oci::runtime_spec::State {
+        oci::runtime_spec::State {
             oci_version: self.oci_version.clone(),
             id: self.id.clone(),
             status,
             pid: u32::try_from(self.pid).ok().filter(|_| status != Status::Stopped),
             bundle: self.bundle.to_string_lossy().into_owned(),
             annotations: self.annotations.clone(),
-        };
-        serde_json::to_vec(&state).expect("texts and numbers become JSON")
+        }
     }
 }
 

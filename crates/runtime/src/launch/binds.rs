@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use sys::mount::{self, AttributeChange};
 use sys::{libc, rustix};
 
-use super::devices;
 use super::ids::Owner;
+use super::{devices, ids};
 use crate::failure::Failure;
-use crate::plan::{BindIds, LaunchPlan, MountAttributes, MountKind, MountPlan};
+use crate::plan::{BindIds, LaunchPlan, MountKind, MountPlan, Propagation};
 use crate::stage::{attribute_bits, propagation_bits};
 
 /// Makes them.
@@ -29,7 +29,7 @@ pub(super) fn prepare(
             MountKind::FileSystem { .. } => {}
             MountKind::Devices => made.push(devices::prepare(plan, mount_plan, owner)?),
             MountKind::Cgroup => made.extend(cgroup_views(mount_plan, views)?),
-            MountKind::Bind { source, recursive, ids, create_source } => {
+            MountKind::Bind { source, recursive, ids: mapped, create_source } => {
                 if *create_source && !source.exists() {
                     stdx::fs::create_dir_all(source, 0o755).map_err(|error| {
                         Failure::at("create the bind source")(stdx::error::chain(&error))
@@ -37,8 +37,17 @@ pub(super) fn prepare(
                 }
                 let tree = mount::clone_tree(rustix::fs::CWD, source, *recursive)
                     .map_err(|error| refused(source, &error))?;
-                if let (BindIds::Mapped, Some(namespace)) = (ids, owner.namespace()) {
-                    map_ids(tree.as_fd(), namespace, *recursive, source, notes);
+                match (mapped, owner.namespace()) {
+                    (BindIds::Mapped, Some(namespace)) => {
+                        map_ids(tree.as_fd(), namespace, *recursive, source, notes);
+                    }
+                    (BindIds::Own { uid_map, gid_map, recursive }, _) => {
+                        let namespace = ids::namespace_of(uid_map, gid_map)?;
+                        mount::set_idmap(tree.as_fd(), namespace.as_fd(), *recursive).map_err(
+                            Failure::at(format!("id-map the bind of `{}`", source.display())),
+                        )?;
+                    }
+                    (BindIds::Mapped | BindIds::Unmapped, _) => {}
                 }
                 change(tree.as_fd(), mount_plan, *recursive)?;
                 made.push(tree);
@@ -87,21 +96,33 @@ fn map_ids(
 
 fn change(tree: BorrowedFd<'_>, plan: &MountPlan, recursive: bool) -> Result<(), Failure> {
     let step = || format!("set the attributes of the mount at `{}`", plan.target.display());
-    let recursive_read_only = plan.attributes.read_only_recursive && recursive;
-    let set = attribute_bits(&plan.attributes);
+    let more = plan.attributes.more;
+    let top = AttributeChange {
+        set: attribute_bits(&plan.attributes),
+        clear: more.clear,
+        ..AttributeChange::default()
+    };
+    mount::set_attributes(tree, top).map_err(Failure::at(step()))?;
+    let mut tree_set = more.tree_set;
+    if plan.attributes.read_only_recursive && recursive {
+        tree_set |= mount::READ_ONLY;
+    }
+    if tree_set | more.tree_clear != 0 {
+        let all = AttributeChange {
+            set: tree_set,
+            clear: more.tree_clear,
+            recursive: true,
+            ..AttributeChange::default()
+        };
+        mount::set_attributes(tree, all).map_err(Failure::at(step()))?;
+    }
     // What is cloned from a shared mount is shared with it until told otherwise: a mount that the
     // container makes below would appear on the host.
-    let propagation = plan.propagation.map_or(libc::MS_SLAVE, propagation_bits);
-    mount::set_attributes(tree, AttributeChange { set, propagation: 0, recursive: false })
-        .map_err(Failure::at(step()))?;
-    if recursive_read_only {
-        let only = MountAttributes { read_only: true, ..MountAttributes::default() };
-        let set = attribute_bits(&only);
-        mount::set_attributes(tree, AttributeChange { set, propagation: 0, recursive: true })
-            .map_err(Failure::at(step()))?;
-    }
-    mount::set_attributes(tree, AttributeChange { set: 0, propagation, recursive })
-        .map_err(Failure::at(step()))
+    // Unbindable it becomes in its place: the stage may have to clone it once more.
+    let wished = plan.propagation.filter(|wished| *wished != Propagation::Unbindable);
+    let propagation = wished.map_or(libc::MS_SLAVE, propagation_bits);
+    let spread = AttributeChange { propagation, recursive, ..AttributeChange::default() };
+    mount::set_attributes(tree, spread).map_err(Failure::at(step()))
 }
 
 fn cgroup_views(plan: &MountPlan, views: &[(String, PathBuf)]) -> Result<Vec<OwnedFd>, Failure> {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
+use sys::process::{CloneSpec, Fork};
+
 use crate::failure::Failure;
 use crate::plan::{IdMapping, LaunchPlan, UserNamespace};
 
@@ -22,6 +24,33 @@ pub(super) fn write_maps(
             .map_err(Failure::at(format!("write `{name}`")))?;
     }
     Ok(())
+}
+
+/// A user namespace that only has these maps, for mounts to be shown through.
+pub(super) fn namespace_of(
+    uid_map: &[IdMapping],
+    gid_map: &[IdMapping],
+) -> Result<OwnedFd, Failure> {
+    let spec = CloneSpec { flags: sys::namespace::USER, ..CloneSpec::default() };
+    let holder = match sys::process::clone3(&spec)
+        .map_err(Failure::at("make a user namespace for a mount"))?
+    {
+        Fork::Child => {
+            // It only has to be there until it is killed, or its parent is gone.
+            drop(sys::process::set_parent_death_signal(sys::libc::SIGKILL));
+            loop {
+                sys::signal::pause();
+            }
+        }
+        Fork::Parent(child) => child,
+    };
+    let namespace = write_maps(holder.pid, uid_map, gid_map).and_then(|()| {
+        File::open(format!("/proc/{}/ns/user", holder.pid))
+            .map(OwnedFd::from)
+            .map_err(Failure::at("open the user namespace of a mount"))
+    });
+    super::end(&holder);
+    namespace
 }
 
 /// Who owns what is made for the container, seen from the host.

@@ -23,7 +23,8 @@ pub(super) fn prepare(plan: &LaunchPlan, owner: &Owner) -> Result<OwnedFd, Failu
             // Nothing goes out to the host; what is unmounted there does not stay pinned here. A
             // shared mount could not become the root (pivot_root(2)).
             let propagation = libc::MS_SLAVE;
-            let change = AttributeChange { set: 0, propagation, recursive: true };
+            let change =
+                AttributeChange { propagation, recursive: true, ..AttributeChange::default() };
             mount::set_attributes(tree.as_fd(), change)
                 .map_err(Failure::at("cut the root file system off from the host"))?;
             if let Some(namespace) = owner.root_idmap() {
@@ -179,7 +180,10 @@ fn open_mapped(dir: &Path, owner: &Owner) -> Result<OwnedFd, Failure> {
 fn clone_private(dir: &Path) -> io::Result<OwnedFd> {
     let tree = mount::clone_tree(rustix::fs::CWD, dir, false)?;
     let propagation = libc::MS_PRIVATE;
-    mount::set_attributes(tree.as_fd(), AttributeChange { set: 0, propagation, recursive: false })?;
+    mount::set_attributes(
+        tree.as_fd(),
+        AttributeChange { propagation, ..AttributeChange::default() },
+    )?;
     Ok(tree)
 }
 

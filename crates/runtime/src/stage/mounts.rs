@@ -9,82 +9,169 @@ use sys::rustix::fs::{FileType, Mode, OFlags};
 use sys::rustix::io::Errno;
 
 use super::paths::{self, Kind, Links};
-use super::{attribute_bits, propagation_bits};
+use super::{attribute_bits, copy_up, propagation_bits};
 use crate::failure::Failure;
-use crate::plan::{LaunchPlan, MountAttributes, MountKind, MountPlan};
+use crate::plan::{LaunchPlan, MountAttributes, MountKind, MountPlan, Propagation};
 
-/// Carries out the plan's mounts, kernel parameters, masks and read-only paths. Takes from `fds`
-/// what the launcher prepared; what is left is the gate.
+/// What is mounted, and still to be finished.
+#[derive(Debug)]
+pub(super) struct Built {
+    closed_later: Vec<OwnedFd>,
+    gate: Option<OwnedFd>,
+}
+
+/// Carries out the plan's mounts. Takes from `fds` what the launcher prepared; what is left is the
+/// gate.
 pub(super) fn build(
     plan: &LaunchPlan,
     root: BorrowedFd<'_>,
     views: &[String],
     fds: &mut impl Iterator<Item = OwnedFd>,
-) -> Result<Option<OwnedFd>, Failure> {
+) -> Result<Built, Failure> {
     let mut closed_later: Vec<OwnedFd> = Vec::new();
     let mut next = || fds.next().ok_or_else(|| Failure::at("get a mount")("none came"));
+    let in_order = plan.bundle.mounts_in_order;
     for mount_plan in &plan.mounts {
         match &mount_plan.kind {
-            MountKind::FileSystem { fstype } if fstype == "tmpfs" => {
-                // Mount points below it are made first, as runc does.
-                let open = MountAttributes { read_only: false, ..mount_plan.attributes };
-                let open = MountPlan { attributes: open, ..mount_plan.clone() };
-                let made = file_system(root, &open, fstype)?;
+            MountKind::FileSystem { fstype, source, copy_up } if fstype == "tmpfs" => {
+                let made = tmpfs(root, mount_plan, source.as_deref(), *copy_up)?;
                 closed_later.extend(Some(made).filter(|_| mount_plan.attributes.read_only));
             }
-            MountKind::FileSystem { fstype } => drop(file_system(root, mount_plan, fstype)?),
+            MountKind::FileSystem { fstype, source, .. } => {
+                file_system(root, mount_plan, fstype, source.as_deref())?;
+            }
             MountKind::Devices => {
                 let target =
                     paths::mount_point(root, &mount_plan.target, Kind::Directory, Links::Refused)?;
                 let made = next()?;
                 attach(made.as_fd(), target.as_fd(), &mount_plan.target)?;
+                let made = if in_order { anew(root, made, mount_plan)? } else { made };
                 closed_later.extend(Some(made).filter(|_| mount_plan.attributes.read_only));
             }
             MountKind::Cgroup => cgroup(root, mount_plan, views, &mut next)?,
-            MountKind::Bind { .. } => bind(root, mount_plan, next()?.as_fd())?,
+            MountKind::Bind { .. } => {
+                let tree = next()?;
+                bind(root, mount_plan, tree.as_fd())?;
+                let tree = if in_order { anew(root, tree, mount_plan)? } else { tree };
+                if mount_plan.propagation == Some(Propagation::Unbindable) {
+                    let propagation = propagation_bits(Propagation::Unbindable);
+                    let recursive = true;
+                    let change =
+                        AttributeChange { propagation, recursive, ..AttributeChange::default() };
+                    mount::set_attributes(tree.as_fd(), change)
+                        .map_err(Failure::at("make a bind unbindable"))?;
+                }
+            }
         }
     }
+    Ok(Built { closed_later, gate: fds.next() })
+}
+
+/// Carries out kernel parameters, masks and read-only paths. Returns the gate.
+pub(super) fn finish(
+    plan: &LaunchPlan,
+    root: BorrowedFd<'_>,
+    built: Built,
+) -> Result<Option<OwnedFd>, Failure> {
     write_sysctls(plan)?;
     for path in &plan.readonly_paths {
         make_read_only(root, path)?;
     }
     mask(plan, root)?;
     let change = AttributeChange { set: mount::READ_ONLY, ..AttributeChange::default() };
-    for made in &closed_later {
+    for made in &built.closed_later {
         mount::set_attributes(made.as_fd(), change)
             .map_err(Failure::at("make a tmpfs read-only"))?;
     }
     if plan.root_read_only {
         mount::set_attributes(root, change).map_err(Failure::at("make `/` read-only"))?;
     }
-    Ok(fds.next())
+    Ok(built.gate)
 }
 
 fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>, path: &Path) -> Result<(), Failure> {
     mount::attach(mount, target).map_err(Failure::at(format!("mount on `{}`", path.display())))
 }
 
-fn file_system(root: BorrowedFd<'_>, plan: &MountPlan, fstype: &str) -> Result<OwnedFd, Failure> {
-    let step = || format!("mount {fstype} on `{}`", plan.target.display());
+/// The same mount made anew in its place: the kernel (6.8) lists mounts in the order in which they
+/// were made, and readers expect that of the configuration. What cannot be cloned stays.
+fn anew(root: BorrowedFd<'_>, made: OwnedFd, plan: &MountPlan) -> Result<OwnedFd, Failure> {
+    let stat = rustix::fs::fstat(&made).map_err(Failure::at("look at a mount"))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Ok(made);
+    }
+    let Ok(copy) = mount::clone_tree(made.as_fd(), Path::new(""), true) else { return Ok(made) };
+    let step = || format!("mount `{}` in order", plan.target.display());
+    rustix::process::fchdir(&made).map_err(Failure::at(step()))?;
+    mount::detach(Path::new(".")).map_err(Failure::at(step()))?;
+    rustix::process::fchdir(root).map_err(Failure::at(step()))?;
+    let target = paths::mount_point(root, &plan.target, Kind::Directory, Links::Inside)?;
+    attach(copy.as_fd(), target.as_fd(), &plan.target)?;
+    Ok(copy)
+}
+
+fn file_system(
+    root: BorrowedFd<'_>,
+    plan: &MountPlan,
+    fstype: &str,
+    source: Option<&str>,
+) -> Result<(), Failure> {
     // An image that turns /proc into a link would make masks and limits apply somewhere else.
     let links = match fstype {
         "proc" | "sysfs" => Links::Refused,
         _ => Links::Inside,
     };
     let target = paths::mount_point(root, &plan.target, Kind::Directory, links)?;
-    let made = mount::new_file_system(
-        fstype,
-        Some(fstype),
-        &plan.options,
-        attribute_bits(&plan.attributes),
-    )
-    .map_err(Failure::at(step()))?;
-    if let Some(propagation) = plan.propagation {
-        let propagation = propagation_bits(propagation);
-        let change = AttributeChange { set: 0, propagation, recursive: false };
-        mount::set_attributes(made.as_fd(), change).map_err(Failure::at(step()))?;
+    let made = detached(plan, fstype, source, &plan.options)?;
+    attach(made.as_fd(), target.as_fd(), &plan.target)
+}
+
+/// A tmpfs, writable for the time being: mount points below it are still to be made. Without a
+/// mode of its own it has that of what it covers.
+fn tmpfs(
+    root: BorrowedFd<'_>,
+    plan: &MountPlan,
+    source: Option<&str>,
+    copy_up: bool,
+) -> Result<OwnedFd, Failure> {
+    let covered = paths::reference(root, &plan.target, Links::Inside).ok();
+    let target = paths::mount_point(root, &plan.target, Kind::Directory, Links::Inside)?;
+    let mut options = plan.options.clone();
+    if let Some(covered) = covered
+        && !options.iter().any(|option| option.starts_with("mode="))
+    {
+        let mode = rustix::fs::fstat(&covered).map_err(Failure::at("look at a mount point"))?;
+        options.push(format!("mode={:o}", mode.st_mode & 0o7777));
+    }
+    let open = MountAttributes { read_only: false, ..plan.attributes };
+    let open = MountPlan { attributes: open, ..plan.clone() };
+    let made = detached(&open, "tmpfs", source, &options)?;
+    if copy_up {
+        copy_up::copy(target.as_fd(), made.as_fd()).map_err(Failure::at(format!(
+            "copy what is at `{}` into its tmpfs",
+            plan.target.display()
+        )))?;
     }
     attach(made.as_fd(), target.as_fd(), &plan.target)?;
+    Ok(made)
+}
+
+fn detached(
+    plan: &MountPlan,
+    fstype: &str,
+    source: Option<&str>,
+    options: &[String],
+) -> Result<OwnedFd, Failure> {
+    let step = || format!("mount {fstype} on `{}`", plan.target.display());
+    let source = source.unwrap_or(fstype);
+    let made =
+        mount::new_file_system(fstype, Some(source), options, attribute_bits(&plan.attributes))
+            .map_err(Failure::at(step()))?;
+    if let Some(propagation) = plan.propagation {
+        let propagation = propagation_bits(propagation);
+        let change = AttributeChange { propagation, ..AttributeChange::default() };
+        mount::set_attributes(made.as_fd(), change).map_err(Failure::at(step()))?;
+    }
     Ok(made)
 }
 

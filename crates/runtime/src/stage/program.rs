@@ -2,28 +2,34 @@
 //!
 //! The order, and why:
 //! 1. The account is looked up while the files can be read as root, the working directory made.
-//! 2. A filter without no-new-privileges needs `CAP_SYS_ADMIN`: it is loaded before capabilities
-//!    go; with no-new-privileges it is loaded last, so that it need allow less.
-//! 3. The bounding set is cut while `CAP_SETPCAP` is held; ids change with capabilities kept;
-//!    then the sets become exactly the plan's.
-//! 4. The program is looked up, the launcher told, the gate waited for, and the program executed.
+//! 2. The bounding set is cut while `CAP_SETPCAP` is held; ids change with capabilities kept;
+//!    then the sets become the plan's, with `CAP_SYS_ADMIN` where the filter needs it.
+//! 3. The working directory is entered and the program looked up, as the user and with nothing
+//!    that the user will not have: a filter may forbid the calls that this takes.
+//! 4. The filter is loaded: with no-new-privileges after all else, without it while
+//!    `CAP_SYS_ADMIN` is held, which then goes.
+//! 5. The launcher is told, the gate waited for, and the program executed.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use oci::runtime_spec::{Hook, Status};
 use sys::credentials::{self, CapabilitySets};
 use sys::rustix::fs::{FileType, Mode, OFlags};
 use sys::rustix::io::Errno;
 
 use super::accounts::{self, Account, AccountFiles};
 use super::paths::{self, Links};
-use super::{Context, Never};
+use super::{Context, Never, run_hooks, tuning};
 use crate::failure::{Failure, FailureKind, plain};
-use crate::plan::{Capabilities, ProcessPlan};
+use crate::plan::{Capabilities, ProcessPlan, StartHooks};
 
 /// Where programs are looked for when the environment has no `PATH`.
 const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// `CAP_SYS_ADMIN`, without which and without no-new-privileges no filter is loaded (seccomp(2)).
+const SYS_ADMIN: u64 = 1 << 21;
 
 /// Executes the plan's program. Returns only when it could not.
 pub(super) fn execute(
@@ -31,7 +37,9 @@ pub(super) fn execute(
     root: OwnedFd,
     context: &Context<'_>,
     gate: Option<BorrowedFd<'_>>,
+    hooks: Option<&StartHooks>,
 ) -> Result<Never, Failure> {
+    tuning::apply(&plan.bundle)?;
     let files = AccountFiles::read(root.as_fd())?;
     let mut account = accounts::resolve(&plan.user, &plan.additional_groups, &files)?;
     if plan.keep_primary_group && !account.groups.contains(&account.gid) {
@@ -50,37 +58,56 @@ pub(super) fn execute(
     let first = 3u32.saturating_add(context.options.preserved_fds);
     sys::process::close_on_exec_from(first).map_err(Failure::at("close descriptors"))?;
     sys::signal::reset_all().map_err(Failure::at("reset signals"))?;
-    if !plan.no_new_privileges {
-        load_filter(plan)?;
-    }
-    change_credentials(plan, &account)?;
+    let final_sets = change_credentials(plan, &account)?;
     enter(cwd)?;
-    if plan.no_new_privileges {
-        credentials::set_no_new_privileges().map_err(Failure::at("set no_new_privs"))?;
-        load_filter(plan)?;
-    }
     let program = look_up(plan, &env)?;
     let args = c_strings(&plan.args)?;
+    let start_hooks = hooks.map(|hooks| inherit_environment(hooks, &env));
     let env = c_strings(&env)?;
+    if plan.no_new_privileges {
+        credentials::set_no_new_privileges().map_err(Failure::at("set no_new_privs"))?;
+    }
+    load_filter(plan, context)?;
+    if let Some(sets) = final_sets {
+        credentials::set_capabilities(sets).map_err(Failure::at("give up CAP_SYS_ADMIN"))?;
+    }
     context.lower.ready().map_err(Failure::at("report to the launcher"))?;
     if let Some(gate) = gate {
         let mut byte = [0u8; 1];
         sys::rustix::io::read(gate, &mut byte).map_err(Failure::at("wait at the gate"))?;
     }
-    let error = sys::exec::execute(&program, &args, &env);
-    let message = format!("exec {}: {}", program.to_string_lossy(), plain(&error));
+    let failure = match hooks
+        .zip(start_hooks)
+        .map(|(hooks, list)| run_hooks("startContainer", &list, &hooks.state, Status::Created))
+    {
+        Some(Err(failure)) => failure,
+        Some(Ok(())) | None => not_executed(&program, &sys::exec::execute(&program, &args, &env)),
+    };
     if gate.is_some() {
         // The launcher is long gone: the container's own error stream is left to say it.
-        let line = format!("{message}\n");
+        let line = format!("{}\n", failure.message);
         let _ = sys::rustix::io::write(sys::rustix::stdio::stderr(), line.as_bytes());
     }
-    Err(Failure {
-        message,
+    Err(failure)
+}
+
+fn not_executed(program: &CStr, error: &std::io::Error) -> Failure {
+    Failure {
+        message: format!("exec {}: {}", program.to_string_lossy(), plain(error)),
         kind: match error.raw_os_error() {
             Some(sys::libc::ENOENT) => FailureKind::CommandNotFound,
             _ => FailureKind::CommandNotExecutable,
         },
-    })
+    }
+}
+
+/// Hooks in the container that have no environment get the program's, as under runc.
+fn inherit_environment(hooks: &StartHooks, env: &[String]) -> Vec<Hook> {
+    let mut list = hooks.start_container.clone();
+    for hook in list.iter_mut().filter(|hook| hook.env.is_empty()) {
+        hook.env = env.to_vec();
+    }
+    list
 }
 
 fn c_strings(texts: &[String]) -> Result<Vec<CString>, Failure> {
@@ -110,7 +137,7 @@ fn own_terminal(plan: &ProcessPlan, account: &Account) {
     }
 }
 
-fn load_filter(plan: &ProcessPlan) -> Result<(), Failure> {
+fn load_filter(plan: &ProcessPlan, context: &Context<'_>) -> Result<(), Failure> {
     let Some(filter) = &plan.seccomp else { return Ok(()) };
     let digits = filter.program_hex.as_bytes();
     let digit = |byte: u8| char::from(byte).to_digit(16);
@@ -123,13 +150,24 @@ fn load_filter(plan: &ProcessPlan) -> Result<(), Failure> {
         .collect();
     let program =
         program.ok_or_else(|| Failure::at("read the seccomp program")("not hexadecimal"))?;
-    sys::seccomp::load(&program, filter.flags)
-        .map(drop)
-        .map_err(Failure::at("load the seccomp filter"))
+    let listener = sys::seccomp::load(&program, filter.flags)
+        .map_err(Failure::at("load the seccomp filter"))?;
+    match listener {
+        // Not a listener's descriptor: that is a standard stream.
+        0 => Ok(()),
+        // It closes at exec; by then the launcher has its own.
+        number => context.lower.listener(number).map_err(Failure::at("hand over the listener")),
+    }
 }
 
-fn change_credentials(plan: &ProcessPlan, account: &Account) -> Result<(), Failure> {
-    let wished = held_part(plan.capabilities)?;
+/// Becomes the user. When a filter is still to be loaded that needs `CAP_SYS_ADMIN`, that is kept;
+/// the sets that follow are then the answer.
+fn change_credentials(
+    plan: &ProcessPlan,
+    account: &Account,
+) -> Result<Option<CapabilitySets>, Failure> {
+    let held = credentials::capabilities().map_err(Failure::at("read capabilities"))?.permitted;
+    let wished = held_part(plan.capabilities, held);
     credentials::limit_bounding_set(wished.bounding)
         .map_err(Failure::at("limit the capability bounding set"))?;
     credentials::keep_capabilities().map_err(Failure::at("keep capabilities"))?;
@@ -148,21 +186,28 @@ fn change_credentials(plan: &ProcessPlan, account: &Account) -> Result<(), Failu
     let effective = if account.uid == 0 { wished.effective } else { wished.ambient };
     let permitted = if account.uid == 0 { wished.permitted } else { wished.ambient };
     let inheritable = wished.inheritable | wished.ambient;
-    credentials::set_capabilities(CapabilitySets { effective, permitted, inheritable })
+    let last = CapabilitySets { effective, permitted, inheritable };
+    let kept = match plan.seccomp.is_some() && !plan.no_new_privileges {
+        true => SYS_ADMIN & held,
+        false => 0,
+    };
+    let now =
+        CapabilitySets { effective: effective | kept, permitted: permitted | kept, inheritable };
+    credentials::set_capabilities(now)
         .and_then(|()| credentials::set_ambient(wished.ambient))
-        .map_err(Failure::at("set capabilities"))
+        .map_err(Failure::at("set capabilities"))?;
+    Ok((now != last).then_some(last))
 }
 
 /// What cannot be given because it is not held is left out, as in a machine without it.
-fn held_part(wished: Capabilities) -> Result<Capabilities, Failure> {
-    let held = credentials::capabilities().map_err(Failure::at("read capabilities"))?.permitted;
-    Ok(Capabilities {
+fn held_part(wished: Capabilities, held: u64) -> Capabilities {
+    Capabilities {
         bounding: wished.bounding & held,
         effective: wished.effective & held,
         permitted: wished.permitted & held,
         inheritable: wished.inheritable & held,
         ambient: wished.ambient & held,
-    })
+    }
 }
 
 /// Enters the working directory as the user, and makes sure that it is one inside the root: a

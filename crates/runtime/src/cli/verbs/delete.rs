@@ -1,6 +1,10 @@
+use std::os::fd::AsFd;
+use std::time::Duration;
+
 use oci::runtime_spec::Status;
 
 use super::{Flag, Globals, HELP, Order, Parsed, Verb};
+use crate::bundle::hooks;
 use crate::cli::error::CliError;
 use crate::cli::state::Container;
 
@@ -15,6 +19,9 @@ pub(super) const VERB: Verb = Verb {
 
 const FLAGS: &[Flag] =
     &[Flag::switch("force", 'f', "kill it first; that there is none is fine"), HELP];
+
+/// How long a process may take to end that was killed just before.
+const GRACE: Duration = Duration::from_millis(100);
 
 fn delete(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     let container = Container::named(&globals.root, parsed.only_word()?)?;
@@ -35,6 +42,12 @@ fn delete(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
         }
         other => other?,
     };
+    // Who has just sent a signal means a process that is about to end.
+    if container.status(&record) == Status::Running
+        && let Ok(pidfd) = record.process()
+    {
+        hooks::wait_readable(pidfd.as_fd(), GRACE).map_err(CliError::at("wait for the end"))?;
+    }
     match container.status_or_paused(&record) {
         Status::Stopped => {}
         Status::Created | Status::Creating => record.kill()?,

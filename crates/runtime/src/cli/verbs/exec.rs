@@ -9,7 +9,7 @@ use super::{Flag, Globals, HELP, Order, Parsed, Verb};
 use crate::bundle::{self, Bundle, BundleError};
 use crate::cli::error::CliError;
 use crate::cli::state::{Container, StateRecord};
-use crate::cli::{console, flags, foreground, protect};
+use crate::cli::{console, flags, foreground, listener, protect};
 use crate::exec::exec_with;
 use crate::launch::StageOptions;
 use crate::plan::ExecPlan;
@@ -58,7 +58,7 @@ fn exec(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
         }
         None => of_flags(&record, parsed, command)?,
     };
-    let plan = Bundle::further_process(&process, record.seccomp.clone());
+    let plan = Bundle::further_process(&process, record.seccomp.clone(), record.process.clone());
     let plan = ExecPlan {
         init_pid: record.pid,
         cgroup_path: record.cgroup_path.clone(),
@@ -68,11 +68,12 @@ fn exec(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     let socket = parsed.path("console-socket");
     making::check_terminal(process.terminal, socket.is_some(), streams)?;
     refuse_state(&container, &record, parsed)?;
-    start(&plan, parsed, options, socket.as_deref(), streams)
+    start(&plan, &record, parsed, options, socket.as_deref(), streams)
 }
 
 fn start(
     plan: &ExecPlan,
+    record: &StateRecord,
     parsed: &Parsed,
     options: StageOptions,
     socket: Option<&Path>,
@@ -85,7 +86,11 @@ fn start(
         Streams::Ours => Some(foreground::Signals::catch()?),
         Streams::Caller => None,
     };
-    let mut executed = exec_with(plan, &hierarchy, &ours, options).map_err(CliError::Start)?;
+    let listener = plan.process.bundle.listener.as_ref();
+    let state = record.state(Status::Running);
+    let on_listener = &mut |pid, fd| listener::send(listener, &state, pid, fd);
+    let mut executed =
+        exec_with(plan, &hierarchy, &ours, options, on_listener).map_err(CliError::Start)?;
     if let Some(socket) = socket
         && let Some(master) = executed.terminal.take()
     {

@@ -1,5 +1,6 @@
 //! Making a container: what `create` and `run` share.
 
+use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -11,10 +12,10 @@ use stdx::fs::Durability;
 use super::{Globals, Parsed};
 use crate::bundle::{Bundle, hooks};
 use crate::cli::clock;
-use crate::cli::console;
 use crate::cli::error::CliError;
 use crate::cli::flags::Flag;
 use crate::cli::state::{Container, Lock, StateRecord};
+use crate::cli::{console, listener};
 use crate::failure::Failure;
 use crate::launch::{Gate, LaunchOptions, Launched, StageOptions, launch_with};
 use crate::plan::{LaunchPlan, Namespace};
@@ -121,23 +122,30 @@ fn start(
     let hierarchy = Hierarchy::detect().map_err(CliError::cgroup("find the cgroups"))?;
     let fifo = if gated { Some(container.make_gate()?) } else { None };
     let gate = fifo.as_ref().map_or(Gate::Open, |fifo| Gate::Fifo(fifo.as_fd()));
-    let mut record = record_of(container, bundle, plan, hooks);
+    let record = RefCell::new(record_of(container, bundle, plan, hooks)?);
     let on_created = &mut |pid| {
+        let mut record = record.borrow_mut();
         record.pid = pid;
         record.start_ticks =
             StateRecord::start_of(pid).map_err(Failure::at("look at the process"))?;
         container
             .write(&record)
-            .map_err(|error| Failure::at("keep the state")(stdx::error::chain(&error)))?;
-        let state = record.document(Status::Creating);
+            .map_err(|error| Failure::at("keep the state")(stdx::error::chain(&error)))
+    };
+    let on_built = &mut || {
+        let state = record.borrow().document(Status::Creating);
         hooks::run("prestart", &hooks.prestart, &state)
             .and_then(|()| hooks::run("createRuntime", &hooks.create_runtime, &state))
             .map_err(|error| Failure::invalid(stdx::error::chain(&error).to_string()))
     };
     let streams =
         [sys::rustix::stdio::stdin(), sys::rustix::stdio::stdout(), sys::rustix::stdio::stderr()];
-    let mut options = LaunchOptions { stage, on_created };
+    let listener = plan.process.bundle.listener.as_ref();
+    let on_listener =
+        &mut |pid, fd| listener::send(listener, &record.borrow().state(Status::Creating), pid, fd);
+    let mut options = LaunchOptions { stage, on_created, on_built, on_listener };
     let launched = launch_with(plan, &hierarchy, &streams, &gate, &mut options);
+    let record = record.into_inner();
     match launched {
         Ok(launched) => {
             for note in &launched.notes {
@@ -161,8 +169,8 @@ fn record_of(
     bundle: &Bundle,
     plan: &LaunchPlan,
     hooks: &Hooks,
-) -> StateRecord {
-    StateRecord {
+) -> Result<StateRecord, CliError> {
+    Ok(StateRecord {
         version: StateRecord::current_version(),
         oci_version: oci::runtime_spec::VERSION.to_owned(),
         id: container.id.clone(),
@@ -175,9 +183,10 @@ fn record_of(
         cgroup_path: plan.cgroup.path.clone(),
         own_pid_namespace: plan.namespaces.pid == Namespace::New,
         seccomp: plan.process.seccomp.clone(),
+        process: bundle.for_all_processes().map_err(CliError::Bundle)?,
         poststart: hooks.poststart.clone(),
         poststop: hooks.poststop.clone(),
-    }
+    })
 }
 
 /// What the caller gets of a process that is there.
