@@ -3,6 +3,8 @@
 //! Sockets of browsers and of libraries that can nothing else. The process's streams come by a
 //! socket pair, as for other clients that cannot be given away.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::BytesMut;
 use docker_api::ApiVersion;
 use engine::{AttachTicket, EngineError};
@@ -13,6 +15,7 @@ use hyper::header::{
 use hyper::upgrade::Upgraded;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use sha1::{Digest, Sha1};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -22,7 +25,6 @@ use self::frame::{Decoder, Message, Opcode};
 use crate::reply::Reply;
 
 mod frame;
-mod sha1;
 
 /// Frames are binary since this version, and text before.
 const BINARY_SINCE: ApiVersion = ApiVersion::new(1, 28);
@@ -66,8 +68,8 @@ impl Handshake {
             let refusal = refused("missing or bad WebSocket Version");
             return Err(refusal.with(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
         }
-        let answer = sha1::base64(&sha1::digest(format!("{key}{GUID}").as_bytes()));
-        let accept = HeaderValue::from_str(&answer).expect("base64 is made of visible characters");
+        let accept =
+            HeaderValue::from_str(&answer_to(key)).expect("base64 is made of visible characters");
         let opcode = if version >= BINARY_SINCE { Opcode::Binary } else { Opcode::Text };
         // A client that offers one gets it; one that offers several has to do without.
         let protocol = headers.get(SEC_WEBSOCKET_PROTOCOL);
@@ -107,6 +109,11 @@ impl Handshake {
         }
         Ok(reply)
     }
+}
+
+/// What proves that the server has read the key, by RFC 6455 section 4.2.2.
+fn answer_to(key: &str) -> String {
+    BASE64.encode(Sha1::digest(format!("{key}{GUID}")))
 }
 
 /// Carries both directions until the process or the client ends.
