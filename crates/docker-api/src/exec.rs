@@ -19,7 +19,8 @@ objects! { "PascalCase";
         pub attach_stdout: bool,
         /// Do not attach.
         pub detach: bool,
-        /// Keys that detach.
+        /// Keys that detach. Go does not mind the case of keys, and docker-py relies on it here.
+        #[serde(alias = "detachKeys")]
         pub detach_keys: String,
         /// `NAME=value`, added to the container's.
         pub env: Strings,

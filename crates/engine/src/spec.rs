@@ -135,6 +135,8 @@ pub struct ConsoleSize {
 pub struct ExecStartWish {
     /// Nobody attaches.
     pub detach: bool,
+    /// The client believes there is a terminal: it gets the bytes as they are, else in frames.
+    pub raw: bool,
     /// Size of its terminal; `None`: the one given at creation.
     pub size: Option<ConsoleSize>,
 }

@@ -20,7 +20,7 @@ pub(super) async fn start(mut call: Call) -> Outcome {
     let body: ExecStart = call.json().await?;
     let [height, width] = body.console_size.map(|side| u16::try_from(side).unwrap_or(0));
     let size = (height > 0 && width > 0).then_some(ConsoleSize { height, width });
-    let wish = ExecStartWish { detach: body.detach, size };
+    let wish = ExecStartWish { detach: body.detach, raw: body.tty, size };
     let ticket = call.engine.exec_start(call.caller, call.target(), wish).await?;
     if body.detach {
         ticket.run_detached().await?;

@@ -84,7 +84,8 @@ impl Engine {
             .map(|size| TerminalSize { height: size.height, width: size.width });
         let exec_id = exec_id.to_owned();
         let attach_id = self.services.attach_id();
-        Ok(ExecTicket { container, caller, exec_id, exec: exec.wish, size, attach_id })
+        let raw = wish.raw;
+        Ok(ExecTicket { container, caller, exec_id, exec: exec.wish, raw, size, attach_id })
     }
 
     /// What is known of an exec.
@@ -151,27 +152,28 @@ pub struct ExecTicket {
     caller: Caller,
     exec_id: String,
     exec: ExecConfig,
+    raw: bool,
     size: Option<TerminalSize>,
     attach_id: u64,
 }
 
 impl ExecTicket {
-    /// The exec has a terminal: the stream is raw. Otherwise it is multiplexed.
+    /// What the client believes, whatever the exec has: docker-py asks for frames of a terminal.
     pub fn is_tty(&self) -> bool {
-        self.exec.tty
+        self.raw
     }
 
     /// Starts it with the client's socket. Whatever fails is told in the stream, for the client
     /// was answered already.
     pub async fn connect(self, client: OwnedFd, preread: Vec<u8>) -> Result<()> {
-        let tty = self.exec.tty;
+        let (tty, raw) = (self.exec.tty, self.raw);
         let keys = docker_api::query::detach_keys(&self.exec.detach_keys).unwrap_or_default();
         let spec = AttachSpec {
             attach_id: self.attach_id,
             stdin: self.exec.attach_stdin,
             stdout: self.exec.attach_stdout,
             stderr: self.exec.attach_stderr,
-            multiplexed: !tty,
+            multiplexed: !self.raw,
             detach_keys: if tty { keys } else { Vec::new() },
             preread,
         };
@@ -179,7 +181,7 @@ impl ExecTicket {
         let voice = client.try_clone().ok();
         let started = self.start(Some((spec, client))).await;
         if let (Err(error), Some(voice)) = (&started, voice) {
-            tell_client(voice, tty, &error.client_text()).await;
+            tell_client(voice, raw, &error.client_text()).await;
         }
         started
     }

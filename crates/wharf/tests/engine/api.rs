@@ -152,3 +152,36 @@ fn creation_by_json_is_checked() {
     assert_eq!(status, 400);
     engine.finish();
 }
+
+#[test]
+fn an_exec_is_framed_as_its_start_says() {
+    let engine = Engine::start();
+    engine.background("ex", &[], &["sleep", "1000"]);
+    // docker-py starts execs with a terminal without saying so again, and reads frames.
+    for (with_terminal, start_says, answer) in [
+        (true, true, "hi"),
+        (true, false, "\u{1}\0\0\0\0\0\0\u{2}hi"),
+        (false, false, "\u{1}\0\0\0\0\0\0\u{2}hi"),
+        (false, true, "hi"),
+    ] {
+        let wish = json!({"Cmd": ["printf", "hi"], "AttachStdout": true, "Tty": with_terminal});
+        let (status, body) = engine.post("/containers/ex/exec", &wish);
+        assert_eq!(status, 201, "{body}");
+        let made: Value = serde_json::from_str(&body).unwrap();
+        let path = format!("/exec/{}/start", made["Id"].as_str().unwrap());
+        assert_eq!(engine.post(&path, &json!({"Tty": start_says})), (200, answer.to_owned()));
+    }
+    engine.finish();
+}
+
+#[test]
+fn a_refused_import_is_answered_while_its_archive_still_comes() {
+    let engine = Engine::start();
+    // More than the socket holds: a client that is cut off would see a broken pipe.
+    let archive = vec![b'x'; 8 << 20];
+    let args = ["import", "--change", "BOGUS x", "-", "imported:1"];
+    let ran = engine.with_input(crate::harness::Cli::Docker, &args, &archive);
+    let refused = "Error response from daemon: BOGUS is not a valid change command";
+    assert_eq!((ran.code, ran.err.trim()), (1, refused));
+    engine.finish();
+}
