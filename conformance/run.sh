@@ -5,11 +5,9 @@
 #
 # WHARF is the binary (default target/release/wharf); `dockerd` compares dockerd with itself.
 set -eu
-cd "$(dirname "${BASH_SOURCE[0]}")"
-wharf=${WHARF:-../target/release/wharf}
-if [ "$wharf" != dockerd ]; then
-    wharf=$(realpath "$wharf")
-fi
-../bench/reference.sh fetch
-exec python3 ../bench/keeper.py --parent "${BENCH_DIR:-/var/tmp}" \
-    python3 side_by_side.py --wharf "$wharf" "$@"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+wharf=${WHARF:-$here/../target/release/wharf}
+[ "$wharf" = dockerd ] || wharf=$(realpath "$wharf")
+"$here/../bench/reference.sh" fetch
+exec python3 "$here/../bench/keeper.py" --parent "${BENCH_DIR:-/var/tmp}" \
+    python3 "$here/side_by_side.py" --wharf "$wharf" "$@"

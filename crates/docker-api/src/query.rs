@@ -90,13 +90,14 @@ pub fn integer(text: &str) -> Result<i64, QueryError> {
 }
 
 /// A terminal's height or width.
-pub fn dimension(text: &str) -> Result<u16, QueryError> {
-    let bad = || QueryError::Number { function: "ParseUint", text: text.to_owned() };
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(bad());
+///
+/// # Errors
+/// The cause alone, as Docker puts it behind what it tried to read.
+pub fn dimension(text: &str) -> Result<u16, &'static str> {
+    match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+        true => text.parse().map_err(|_| "value out of range"),
+        false => Err("invalid syntax"),
     }
-    let range = |_| QueryError::Range { function: "ParseUint", text: text.to_owned() };
-    text.parse().map_err(range)
 }
 
 /// How long `stop` waits before it kills.

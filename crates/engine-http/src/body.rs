@@ -1,14 +1,21 @@
 //! A request's body as a blocking reader, for archives that are unpacked while they arrive.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 /// Pieces on their way: a few of hyper's reads, so that reading and unpacking overlap.
 const PIECES_MAX: usize = 8;
+
+/// Of a body that failed, so much is read to its end: an image's layer, in most cases.
+const FORGOTTEN_BYTES_MAX: usize = 256 << 20;
+
+/// For so long.
+const FORGOTTEN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// See [`reader`].
 pub(crate) struct BodyReader {
@@ -16,7 +23,8 @@ pub(crate) struct BodyReader {
     current: Bytes,
 }
 
-/// A reader for a blocking thread. When it is dropped the rest of the body is not read.
+/// A reader for a blocking thread. When it is dropped, some of the rest is still read, so that a
+/// client that is writing gets its answer instead of a broken pipe.
 pub(crate) fn reader(mut body: Incoming) -> BodyReader {
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     tokio::spawn(async move {
@@ -28,11 +36,19 @@ pub(crate) fn reader(mut body: Incoming) -> BodyReader {
                 Err(error) => Err(io::Error::other(error)),
             };
             if sender.send(piece).await.is_err() {
-                return;
+                return forget(body).await;
             }
         }
     });
     BodyReader { pieces, current: Bytes::new() }
+}
+
+/// Reads what nobody wants, up to a limit: a longer body is cut off, and so is a slow client.
+async fn forget(body: Incoming) {
+    let limited = Limited::new(body, FORGOTTEN_BYTES_MAX);
+    let mut limited = std::pin::pin!(limited);
+    let read = async { while let Some(Ok(_)) = limited.frame().await {} };
+    drop(tokio::time::timeout(FORGOTTEN_DEADLINE, read).await);
 }
 
 impl Read for BodyReader {

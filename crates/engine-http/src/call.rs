@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use docker_api::{ApiVersion, Filters, Timestamp, VersionError, query};
+use bytes::Bytes;
+use docker_api::{ApiVersion, Filters, Timestamp, VersionError, messages, query};
 use engine::{Caller, Engine, EngineError};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -127,15 +128,30 @@ impl Call {
         drop(tokio::time::timeout(DRAIN_DEADLINE, body.collect()).await);
     }
 
-    /// The JSON body.
+    /// The JSON body; none is the zero value.
     pub(crate) async fn json<T: Default + DeserializeOwned>(&mut self) -> Result<T, Reply> {
+        let bytes = self.bytes().await?;
+        docker_api::read_body(&bytes)
+            .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
+    }
+
+    /// The JSON body, which must be there.
+    pub(crate) async fn json_given<T: Default + DeserializeOwned>(&mut self) -> Result<T, Reply> {
+        let bytes = self.bytes().await?;
+        if bytes.is_empty() {
+            return Err(Reply::error(StatusCode::BAD_REQUEST, messages::EMPTY_BODY));
+        }
+        docker_api::read_body(&bytes)
+            .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
+    }
+
+    async fn bytes(&mut self) -> Result<Bytes, Reply> {
         let body = Limited::new(self.request.body_mut(), JSON_BYTES_MAX);
-        let bytes = body.collect().await.map_err(|error| {
+        let read = body.collect().await.map_err(|error| {
             let text = format!("failed to read the request's body: {error}");
             Reply::error(StatusCode::BAD_REQUEST, &text)
         })?;
-        docker_api::read_body(&bytes.to_bytes())
-            .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))
+        Ok(read.to_bytes())
     }
 }
 

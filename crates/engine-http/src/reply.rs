@@ -87,9 +87,9 @@ impl Reply {
         Reply::json(status, &ErrorBody { message: message.to_owned() })
     }
 
-    /// The one error that is no JSON: it is for clients older than that.
+    /// The one error that is no JSON: it is for clients older than that. Go ends it with a line.
     pub(crate) fn plain_error(status: StatusCode, message: &str) -> Reply {
-        Reply::text(status, message)
+        Reply::text(status, &format!("{message}\n"))
     }
 
     /// With one more header.

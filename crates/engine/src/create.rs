@@ -102,8 +102,9 @@ fn find_image(services: &Services, spec: &CreateSpec) -> Result<Image> {
     match wished.accepts(&image.config.platform()) {
         true => Ok(image),
         false => Err(EngineError::not_found(format!(
-            "image with reference {name} was found but does not provide the specified platform \
-             ({wished})"
+            "image with reference {name} was found but its platform ({}) does not match the \
+             specified platform ({wished})",
+            image.config.platform()
         ))),
     }
 }
@@ -159,13 +160,18 @@ fn record_of(
 
 /// `container:NAME` becomes `container:ID`: names change.
 fn name_joined(services: &Services, host: &mut HostConfig) -> Result<()> {
-    for mode in [&mut host.network_mode, &mut host.ipc_mode, &mut host.pid_mode] {
+    let modes = [
+        (&mut host.network_mode, "network"),
+        (&mut host.ipc_mode, "IPC"),
+        (&mut host.pid_mode, "PID"),
+    ];
+    for (mode, name) in modes {
         if let Some(called) = mode.strip_prefix("container:") {
             // Not "not found": clients would take the image for what is missing, and pull it.
-            let other = services
-                .registry()
-                .find(called)
-                .map_err(|error| EngineError::invalid(error.client_text()))?;
+            let other = services.registry().find(called).map_err(|error| {
+                EngineError::invalid(error.client_text())
+                    .wrapped(&format!("joining {name} namespace of container"))
+            })?;
             *mode = format!("container:{}", other.id);
         }
     }

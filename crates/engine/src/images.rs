@@ -91,7 +91,7 @@ impl Engine {
                 Loaded::Renamed { .. } => continue,
             };
             let text = id.to_string();
-            self.image_event(caller, &id, "load", name.as_deref().unwrap_or(&text));
+            self.image_event(caller, &id, "load", &text);
             match images.iter_mut().find(|image| image.id == text) {
                 Some(image) => image.names.extend(name),
                 None => images.push(LoadedImage { id: text, names: name.into_iter().collect() }),

@@ -252,7 +252,11 @@ fn system_mounts(
         Mode::PrivateBare => {}
         Mode::Private | Mode::Container(_) => {
             let size = format!("size={}k", host.shm_size.max(0).unsigned_abs() / 1024);
-            mounts.push(file_system("tmpfs", "/dev/shm", closed, &["mode=1777", &size]));
+            let mut shm = file_system("tmpfs", "/dev/shm", closed, &["mode=1777", &size]);
+            if let MountKind::FileSystem { source, .. } = &mut shm.kind {
+                *source = Some("shm".to_owned());
+            }
+            mounts.push(shm);
         }
     }
     mounts

@@ -61,7 +61,7 @@ pub enum Mode {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DriverError {
     /// There is no such driver.
-    #[error("logger: no log driver named '{0}' is registered")]
+    #[error("error looking up logging plugin {0}: plugin \"{0}\" not found")]
     Unknown(String),
     /// The driver has no such option.
     #[error("unknown log opt '{0}' for json-file log driver")]

@@ -31,7 +31,7 @@ pub(super) async fn create(mut call: Call) -> Outcome {
     let spec = CreateSpec {
         name: call.optional("name").map(str::to_owned),
         platform: call.optional("platform").map(str::to_owned),
-        request: call.json().await?,
+        request: call.json_given().await?,
     };
     let created = call.engine.create(call.caller, spec).await?;
     Ok(Reply::json(StatusCode::CREATED, &created))
@@ -102,10 +102,12 @@ pub(super) async fn rename(call: Call) -> Outcome {
 }
 
 pub(super) fn console_size(call: &Call) -> Result<ConsoleSize, Reply> {
-    Ok(ConsoleSize {
-        height: query::dimension(call.text("h")).map_err(bad_value)?,
-        width: query::dimension(call.text("w")).map_err(bad_value)?,
-    })
+    let side = |key: &str, name: &str| {
+        let text = call.text(key);
+        let bad = |cause| bad_value(format!("invalid resize {name} {text:?}: {cause}"));
+        query::dimension(text).map_err(bad)
+    };
+    Ok(ConsoleSize { height: side("h", "height")?, width: side("w", "width")? })
 }
 
 pub(super) async fn resize(call: Call) -> Outcome {

@@ -98,9 +98,6 @@ pub(super) async fn create(call: Call) -> Outcome {
     };
     let (engine, caller) = (call.engine.clone(), call.caller);
     let tar = Box::new(body::reader(call.request.into_body()));
-    let message = match engine.image_import(caller, tar, spec).await {
-        Ok(id) => JsonMessage::of_status(id),
-        Err(error) => JsonMessage::of_error(error.client_text()),
-    };
-    Ok(Reply::json_stream(stream::iter([Ok(line(&message))])))
+    let id = engine.image_import(caller, tar, spec).await?;
+    Ok(Reply::json_stream(stream::iter([Ok(line(&JsonMessage::of_status(id)))])))
 }

@@ -5,7 +5,7 @@ use docker_api::ApiVersion;
 use engine::{DiskUsageSpec, EventsSpec};
 use futures_util::stream;
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
+use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, PRAGMA};
 
 use super::Outcome;
 use crate::call::{Call, bad_value};
@@ -13,7 +13,9 @@ use crate::reply::Reply;
 
 pub(super) async fn ping(call: Call) -> Outcome {
     let reply = match call.head.method {
-        hyper::Method::HEAD => Reply::text(StatusCode::OK, ""),
+        hyper::Method::HEAD => {
+            Reply::text(StatusCode::OK, "").with(CONTENT_LENGTH, HeaderValue::from_static("0"))
+        }
         _ => Reply::text(StatusCode::OK, "OK"),
     };
     let no_cache = HeaderValue::from_static("no-cache, no-store, must-revalidate");

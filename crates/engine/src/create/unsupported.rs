@@ -38,7 +38,10 @@ pub fn check(request: &CreateRequest) -> Result<()> {
         return refuse("--storage-opt is not supported: limit the disk by a quota of its own");
     }
     if !matches!(host.isolation.as_str(), "" | "default") {
-        return refuse(&format!("invalid isolation: {}: only default is known", host.isolation));
+        return Err(EngineError::invalid(format!(
+            "invalid isolation ({}): linux only supports 'default'",
+            host.isolation
+        )));
     }
     limits(host)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use docker_api::{
-    ContainerInspect, ContainerState, GraphDriver, Health, HostConfig, NetworkSettings,
+    ContainerInspect, ContainerState, GraphDriver, Health, HostConfig, NetworkSettings, Timestamp,
 };
 
 use crate::container::View;
@@ -49,6 +49,9 @@ fn inspect(services: &Services, view: &View) -> ContainerInspect {
     let record = &view.record;
     let places = services.places(&record.id);
     let path = |name: &str| places.lasting.join(name).to_string_lossy().into_owned();
+    // Docker makes these at the first start.
+    let started = record.state.started != Timestamp::ZERO;
+    let given = |name: &str| if started { path(name) } else { String::new() };
     let (program, args) = record.command();
     let logs = record.host.log_config.driver == "json-file";
     ContainerInspect {
@@ -58,9 +61,9 @@ fn inspect(services: &Services, view: &View) -> ContainerInspect {
         args,
         state: state_of(record, view.health.clone()),
         image: record.image_id.clone(),
-        resolv_conf_path: path("resolv.conf"),
-        hostname_path: path("hostname"),
-        hosts_path: path("hosts"),
+        resolv_conf_path: given("resolv.conf"),
+        hostname_path: given("hostname"),
+        hosts_path: given("hosts"),
         log_path: if logs { path(&format!("{}-json.log", record.id)) } else { String::new() },
         name: format!("/{}", record.name),
         restart_count: record.state.restart_count.into(),

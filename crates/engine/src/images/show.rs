@@ -58,7 +58,8 @@ fn summary(
         // Not reckoned unless asked for.
         shared_size: shared.and_then(|all| all.get(&image.id)).map_or(-1, |bytes| signed(*bytes)),
         labels: image.config.config.labels.clone(),
-        containers: i64::try_from(containers).unwrap_or(i64::MAX),
+        // Counted only for `system df`, which asks for what is shared, too.
+        containers: shared.map_or(-1, |_| i64::try_from(containers).unwrap_or(i64::MAX)),
         id,
         ..ImageSummary::default()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use docker_api::{HostConfig, Mount, MountPoint};
+use docker_api::{HostConfig, Mount, MountPoint, messages};
 use runtime::plan::Propagation;
 
 use super::tmpfs::{self, TmpfsPlan};
@@ -66,9 +66,7 @@ pub fn parse(host: &HostConfig) -> Result<Vec<MountWish>> {
         }
     }
     for (path, options) in host.tmpfs.iter().flatten() {
-        let target = clean_target(path).map_err(|text| {
-            EngineError::invalid(format!("invalid tmpfs mount {path:?}: {text}"))
-        })?;
+        let target = clean_target(path).map_err(EngineError::invalid)?;
         if !targets.insert(target.clone()) {
             return Err(EngineError::invalid(format!("Duplicate mount point: {target}")));
         }
@@ -99,7 +97,8 @@ fn of_bind(text: &str) -> Result<MountWish> {
     if source.is_empty() || target.is_empty() {
         return Err(invalid(""));
     }
-    let target = clean_target(target).map_err(|reason| invalid(&reason))?;
+    let target =
+        clean_target(target).map_err(|reason| invalid(&messages::invalid_bind(&reason)))?;
     if !source.starts_with('/') {
         return Err(volumes_are_missing(source));
     }
@@ -182,7 +181,7 @@ fn of_mount(mount: &Mount) -> Result<MountWish> {
                 mount.kind
             )));
         }
-        other => return Err(invalid(&format!("mount type unknown: \"{other}\""))),
+        _ => return Err(invalid("mount type unknown")),
     };
     Ok(MountWish { target, kind, read_only: mount.read_only, mode: String::new() })
 }
@@ -267,10 +266,8 @@ pub fn check_sources(wishes: &[MountWish]) -> Result<()> {
         let MountWishKind::Bind { source, create_source: false, .. } = &wish.kind else { continue };
         // The link itself is looked at as docker does: a dangling one does not exist.
         if !source.exists() {
-            return Err(EngineError::invalid(format!(
-                "invalid mount config for type \"bind\": bind source path does not exist: {}",
-                source.display()
-            )));
+            let cause = messages::bind_source_missing(&source.display().to_string());
+            return Err(EngineError::invalid(messages::invalid_bind(&cause)));
         }
     }
     Ok(())

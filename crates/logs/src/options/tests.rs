@@ -46,7 +46,8 @@ fn errors_are_in_dockers_words() {
         assert_eq!(parse(pairs).unwrap_err(), expect);
     }
     let unknown = Driver::parse("fluentd", &BTreeMap::new()).unwrap_err();
-    assert_eq!(unknown.to_string(), "logger: no log driver named 'fluentd' is registered");
+    let text = "error looking up logging plugin fluentd: plugin \"fluentd\" not found";
+    assert_eq!(unknown.to_string(), text);
     let anything = [("x".to_owned(), "y".to_owned())].into();
     assert_eq!(Driver::parse("none", &anything), Ok(Driver::None));
 }

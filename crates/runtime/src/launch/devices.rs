@@ -13,12 +13,11 @@ use crate::failure::Failure;
 use crate::plan::{DevicePlan, LaunchPlan, MountPlan};
 
 /// Links that every `/dev` has.
-const LINKS: [(&str, &str); 6] = [
+const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
-    ("core", "/proc/kcore"),
     ("ptmx", "pts/ptmx"),
 ];
 

@@ -54,7 +54,7 @@ fn dockers_words() {
     invalid("Interval in Healthcheck cannot be less than 1ms", |r| {
         r.config.healthcheck = Some(HealthConfig { interval: 5, ..HealthConfig::default() });
     });
-    invalid("logger: no log driver named 'bogus' is registered", |r| {
+    invalid("error looking up logging plugin bogus: plugin \"bogus\" not found", |r| {
         r.host_config.log_config = LogConfig { driver: "bogus".to_owned(), config: None };
     });
     invalid("bad format for add-host: \"x\"", |r| r.host_config.extra_hosts = words(&["x"]));
