@@ -130,12 +130,12 @@ pub const NO_EXEC_COMMAND: &str = "No exec command specified";
 
 /// 409.
 pub fn exec_already_run(id: &str) -> String {
-    format!("Error: Exec command {id} has already run")
+    format!("exec command {id} has already run")
 }
 
 /// 409.
 pub fn exec_already_running(id: &str) -> String {
-    format!("Error: Exec command {id} is already running")
+    format!("exec command {id} is already running")
 }
 
 /// 400.

@@ -94,10 +94,12 @@ pub fn integer(text: &str) -> Result<i64, QueryError> {
 /// # Errors
 /// The cause alone, as Docker puts it behind what it tried to read.
 pub fn dimension(text: &str) -> Result<u16, &'static str> {
-    match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-        true => text.parse().map_err(|_| "value out of range"),
-        false => Err("invalid syntax"),
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("invalid syntax");
     }
+    let number: u32 = text.parse().map_err(|_| "value out of range")?;
+    // Docker takes 32 bits, the kernel 16.
+    Ok(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
 /// How long `stop` waits before it kills.

@@ -9,7 +9,7 @@ use docker_api::{ApiVersion, Filters, Timestamp, VersionError, messages, query};
 use engine::{Caller, Engine, EngineError};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::UPGRADE;
+use hyper::header::{CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::{Method, Request, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
@@ -146,12 +146,31 @@ impl Call {
     }
 
     async fn bytes(&mut self) -> Result<Bytes, Reply> {
+        let content_type = self.request.headers().get(CONTENT_TYPE).cloned();
         let body = Limited::new(self.request.body_mut(), JSON_BYTES_MAX);
         let read = body.collect().await.map_err(|error| {
             let text = format!("failed to read the request's body: {error}");
             Reply::error(StatusCode::BAD_REQUEST, &text)
         })?;
-        Ok(read.to_bytes())
+        let bytes = read.to_bytes();
+        match bytes.is_empty() {
+            true => Ok(bytes),
+            false => is_json(content_type.as_ref()).map(|()| bytes),
+        }
+    }
+}
+
+/// Refuses a body that is said to be something else.
+fn is_json(content_type: Option<&HeaderValue>) -> Result<(), Reply> {
+    let said = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = said.split(';').next().unwrap_or_default().trim();
+    match kind.eq_ignore_ascii_case("application/json") {
+        true => Ok(()),
+        false => {
+            let text =
+                format!("unsupported Content-Type header ({kind}): must be 'application/json'");
+            Err(Reply::error(StatusCode::BAD_REQUEST, &text))
+        }
     }
 }
 

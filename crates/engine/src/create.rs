@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use docker_api::{CreateResponse, HostConfig, Timestamp, messages};
+use docker_api::{ContainerConfig, CreateResponse, HostConfig, Timestamp, messages};
 use oci::{Digest, Platform};
 use store::Image;
 
@@ -68,6 +68,9 @@ fn create(services: &Services, caller: Caller, spec: CreateSpec) -> Result<Made>
     if let Some(name) = &spec.name {
         docker_api::validate::container_name(name)
             .map_err(|refusal| EngineError::new(refusal.kind(), refusal.text))?;
+    }
+    if spec.request.config == ContainerConfig::default() {
+        return Err(EngineError::invalid(messages::EMPTY_CONFIG));
     }
     validate::check(&spec.request)?;
     let image = find_image(services, &spec)?;
@@ -161,17 +164,17 @@ fn record_of(
 /// `container:NAME` becomes `container:ID`: names change.
 fn name_joined(services: &Services, host: &mut HostConfig) -> Result<()> {
     let modes = [
-        (&mut host.network_mode, "network"),
-        (&mut host.ipc_mode, "IPC"),
-        (&mut host.pid_mode, "PID"),
+        (&mut host.network_mode, "joining network namespace of container: "),
+        (&mut host.ipc_mode, ""),
+        (&mut host.pid_mode, ""),
     ];
-    for (mode, name) in modes {
+    for (mode, what) in modes {
         if let Some(called) = mode.strip_prefix("container:") {
             // Not "not found": clients would take the image for what is missing, and pull it.
-            let other = services.registry().find(called).map_err(|error| {
-                EngineError::invalid(error.client_text())
-                    .wrapped(&format!("joining {name} namespace of container"))
-            })?;
+            let other = services
+                .registry()
+                .find(called)
+                .map_err(|error| EngineError::invalid(format!("{what}{}", error.client_text())))?;
             *mode = format!("container:{}", other.id);
         }
     }

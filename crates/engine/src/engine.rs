@@ -74,19 +74,20 @@ impl Engine {
 
     /// Stops a container and waits for its end; `NotModified` when it does not run.
     pub async fn stop(&self, caller: Caller, id: &str, spec: StopSpec) -> Result<()> {
+        let container = self.find(id)?;
         let wish = stop_wish(&spec)?;
-        self.find(id)?.ask(caller, id, |ask| Message::Stop(ask, wish)).await
+        container.ask(caller, id, |ask| Message::Stop(ask, wish)).await
     }
 
     /// Stops a container if it runs, and starts it.
     pub async fn restart(&self, caller: Caller, id: &str, spec: StopSpec) -> Result<()> {
+        let container = self.find(id)?;
         let wish = stop_wish(&spec)?;
-        self.find(id)?.ask(caller, id, |ask| Message::Restart(ask, wish)).await
+        container.ask(caller, id, |ask| Message::Restart(ask, wish)).await
     }
 
     /// Sends a signal, by name or number; `None` is SIGKILL, whose effect is waited for.
     pub async fn kill(&self, caller: Caller, id: &str, signal: Option<&str>) -> Result<()> {
-        let container = self.find(id)?;
         let number = match signal {
             None | Some("") => docker_api::query::Signal::KILL,
             Some(text) => self::signal(text).map_err(|error| {
@@ -94,6 +95,9 @@ impl Engine {
             })?,
         }
         .number();
+        let container = self.find(id).map_err(|error| {
+            EngineError::new(error.kind(), messages::cannot_kill(id, &error.client_text()))
+        })?;
         container.ask(caller, id, |ask| Message::Kill(ask, number)).await
     }
 

@@ -27,9 +27,9 @@ fn numbers() {
     ] {
         assert_eq!(integer(text).unwrap_err().to_string(), expect);
     }
-    assert_eq!(dimension("80"), Ok(80));
+    assert_eq!((dimension("80"), dimension("70000")), (Ok(80), Ok(u16::MAX)));
     for (text, cause) in
-        [("a", "invalid syntax"), ("-1", "invalid syntax"), ("70000", "value out of range")]
+        [("a", "invalid syntax"), ("-1", "invalid syntax"), ("4294967296", "value out of range")]
     {
         assert_eq!(dimension(text), Err(cause));
     }

@@ -36,11 +36,13 @@ pub(super) async fn info(call: Call) -> Outcome {
 }
 
 pub(super) async fn events(call: Call) -> Outcome {
-    let spec = EventsSpec {
-        since: call.instant("since")?,
-        until: call.instant("until")?,
-        filters: call.filters()?,
-    };
+    let (since, until) = (call.instant("since")?, call.instant("until")?);
+    if matches!((since, until), (Some(since), Some(until)) if since > until) {
+        let (since, until) = (call.text("since"), call.text("until"));
+        let text = format!("`since` time ({since}) cannot be after `until` time ({until})");
+        return Err(bad_value(text));
+    }
+    let spec = EventsSpec { since, until, filters: call.filters()? };
     let events = call.engine.events(call.caller, spec)?;
     let lines = stream::unfold(events, |mut events| async move {
         let event = events.next().await?;

@@ -127,7 +127,7 @@ impl Task {
             state.observed.get_or_insert_default().add(observed);
         }
         let saved = self.save_or_log();
-        self.container.view().health = None;
+        self.probed_no_more();
         (restarts, saved)
     }
 

@@ -153,6 +153,13 @@ impl Task {
             Some(Health { status: "starting".to_owned(), ..Health::default() });
     }
 
+    /// A container that is paused or has ended is not healthy, as in Docker; nothing is told of it.
+    pub(super) fn probed_no_more(&self) {
+        if let Some(health) = self.container.view().health.as_mut() {
+            health.status = "unhealthy".to_owned();
+        }
+    }
+
     pub(super) async fn on_probe(&mut self, outcome: Outcome) -> Flow {
         match outcome {
             Outcome::Due => self.begin_probe().await,
@@ -216,7 +223,8 @@ impl Task {
     fn probe_timed_out(&mut self) {
         let Some(prober) = self.prober.as_mut() else { return };
         let Some(probe) = prober.running.take() else { return };
-        let seconds = prober.spec.timeout.as_secs_f64();
+        let timeout = i64::try_from(prober.spec.timeout.as_nanos()).unwrap_or(i64::MAX);
+        let timeout = docker_api::query::duration::print(timeout);
         let exec = self.container.view().execs.remove(&probe.exec_id);
         if let Some(Exec { state: ExecState::Running { pid }, .. }) = exec {
             // By a descriptor: the number may be another's by now.
@@ -226,7 +234,7 @@ impl Task {
             });
             drop(ended);
         }
-        let text = format!("Health check exceeded timeout ({seconds}s)");
+        let text = format!("Health check exceeded timeout ({timeout})");
         self.record_probe(probe.started, -1, text);
     }
 

@@ -105,9 +105,13 @@ impl<'a> Selection<'a> {
                  of created, running, paused, restarting, removing, exited, dead"
             )));
         }
-        filters
-            .validate_values("health", &["none", "starting", "healthy", "unhealthy"])
-            .map_err(bad)?;
+        let healths = ["none", "starting", "healthy", "unhealthy"];
+        if let Some(wrong) = filters.values("health").find(|value| !healths.contains(value)) {
+            return Err(EngineError::invalid(format!(
+                "invalid filter 'health={wrong}': invalid value for health ({wrong}): must be one \
+                 of none, starting, healthy, unhealthy"
+            )));
+        }
         let mut exited = Vec::new();
         for code in filters.values("exited") {
             let parsed = docker_api::query::integer(code);

@@ -137,7 +137,7 @@ fn creation_by_json_is_checked() {
     let engine = Engine::start();
     let with = |host_config: Value| json!({"Image": "busybox", "HostConfig": host_config});
     let rows = [
-        (json!({}), 400, "invalid reference format"),
+        (json!({}), 400, "config cannot be empty in order to create a container"),
         (with(json!({"Memory": 1})), 400, "Minimum memory limit"),
         (json!({"Image": "nosuch"}), 404, "No such image: nosuch"),
         (with(json!({"RestartPolicy": {"Name": "bogus"}})), 400, "bogus"),
