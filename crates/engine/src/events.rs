@@ -11,8 +11,8 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::container::record::ContainerRecord;
 use crate::spec::{Caller, EventsSpec};
 
-/// How many events can be asked for later.
-const RING: usize = 1000;
+/// How many events can be asked for later; as many as Docker keeps.
+const RING: usize = 256;
 /// How many a slow listener may be behind before it loses some.
 const BACKLOG: usize = 1024;
 

@@ -7,6 +7,20 @@ use std::ops::Range;
 /// the rest back lie there.
 const SLACK_BYTES: usize = 16 << 10;
 
+/// Has all threads allocate from so many heaps. By default glibc makes eight for each processor,
+/// and what a burst of work left in each of them is hard to give back.
+///
+/// `mallopt(3)` with `M_ARENA_MAX`, glibc 2.10. Call it before the first thread is made.
+pub fn limit_heaps(most: u8) {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call sets a number.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, i32::from(most));
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = most;
+}
+
 /// Gives the kernel back what this process does not use any more: free blocks of the heap, and the
 /// main thread's stack below the caller. It is for a process that did much once and will now wait
 /// for long. Without an effect where the memory cannot be told apart, and in other threads.

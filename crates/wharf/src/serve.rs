@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::{Engine, EngineConfig};
 use stdx::fs::PathError;
@@ -16,14 +17,29 @@ use crate::failure::{Failure, Outcome};
 /// Threads that serve requests; what blocks has threads of its own.
 const WORKERS: usize = 2;
 
+/// Heaps of the C library: one for each worker.
+const HEAPS: u8 = WORKERS as u8;
+
+/// Threads for what blocks end after this time without work. A burst of starts needs dozens.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+/// The engine looks this often whether it is quiet.
+const QUIET_INTERVAL: Duration = Duration::from_secs(5);
+/// It is when it used less processor time than this in between, 2 % of it.
+const QUIET_CPU: Duration = Duration::from_millis(100);
+/// So much work leaves something behind that is worth looking for.
+const WORK_CPU: Duration = Duration::from_millis(200);
+
 /// Who may use the socket besides root. Membership is as good as being root.
 const GROUP: &str = "wharf";
 
 /// Runs an engine until it is told to end by SIGTERM or SIGINT. Containers run on.
 pub fn serve(spec: EngineSpec) -> Outcome {
     log_to_stderr();
+    sys::memory::limit_heaps(HEAPS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
+        .thread_keep_alive(BLOCKING_KEEP_ALIVE)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("failed to start the async runtime: {error}")))?;
@@ -74,7 +90,10 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
     );
     let (down, is_down) = watch::channel(false);
     let serving = tokio::spawn(engine_http::serve(engine.clone(), listeners, is_down));
-    wait_for_the_end().await?;
+    tokio::select! {
+        ended = wait_for_the_end() => ended?,
+        () = give_memory_back() => {}
+    }
     tracing::info!("engine goes down; containers run on");
     // The receiver lives in the serving task: nobody is lost when it is gone.
     let _ = down.send(true);
@@ -116,6 +135,28 @@ async fn wait_for_the_end() -> Result<(), Failure> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// After work, once it is quiet, what the work left behind goes back to the kernel. Never ends.
+async fn give_memory_back() {
+    let mut last_look = cpu_time();
+    let mut last_given = Duration::ZERO;
+    loop {
+        tokio::time::sleep(QUIET_INTERVAL).await;
+        let now = cpu_time();
+        let is_quiet = now.saturating_sub(last_look) < QUIET_CPU;
+        if is_quiet && now.saturating_sub(last_given) > WORK_CPU {
+            sys::memory::give_back();
+            last_given = cpu_time();
+        }
+        last_look = now;
+    }
+}
+
+/// Processor time of this process.
+fn cpu_time() -> Duration {
+    let time = sys::rustix::time::clock_gettime(sys::rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 /// Our log goes where standard error goes; `WHARF_LOG` chooses how much.
