@@ -83,7 +83,7 @@ pub struct Limits {
 
 impl Limits {
     /// Quota and period in microseconds, with [`Limits::nano_cpus`] turned into them.
-    pub(crate) fn quota_and_period(&self) -> (Option<Limit>, Option<u64>) {
+    pub fn quota_and_period(&self) -> (Option<Limit>, Option<u64>) {
         const PERIOD_US: u64 = 100_000;
         match self.nano_cpus {
             // The kernel allows no quota below one millisecond.

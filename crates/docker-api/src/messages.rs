@@ -194,16 +194,32 @@ pub fn unknown_group(name: &str) -> String {
 
 /// 400: a process of a new container did not start. The command line makes its exit code from the
 /// cause (see [`crate::text::start_error_exit_code`]).
+///
+/// A cause that begins with `OCI runtime` is another runtime's own and left as it is.
 pub fn start_failed(cause: &str) -> String {
-    format!(
-        "failed to create task for container: failed to create shim task: OCI runtime create \
-         failed: wharf create failed: unable to start container process: {cause}"
-    )
+    let task = "failed to create task for container: failed to create shim task";
+    match cause.starts_with(RUNTIME) {
+        true => format!("{task}: {cause}"),
+        false => format!(
+            "{task}: OCI runtime create failed: wharf create failed: unable to start container \
+             process: {cause}"
+        ),
+    }
 }
+
+/// How errors of runtimes begin.
+const RUNTIME: &str = "OCI runtime ";
 
 /// Written on the stream of an exec whose process did not start, with `\r\n` after it.
 pub fn exec_failed(cause: &str) -> String {
-    format!("OCI runtime exec failed: exec failed: unable to start container process: {cause}")
+    match cause.starts_with(RUNTIME) {
+        true => cause.to_owned(),
+        false => {
+            format!(
+                "OCI runtime exec failed: exec failed: unable to start container process: {cause}"
+            )
+        }
+    }
 }
 
 /// A cause: no such program on the path. Exit code 127.

@@ -72,7 +72,7 @@ fn create(services: &Services, caller: Caller, spec: CreateSpec) -> Result<Made>
     if spec.request.config == ContainerConfig::default() {
         return Err(EngineError::invalid(messages::EMPTY_CONFIG));
     }
-    validate::check(&spec.request)?;
+    validate::check(&spec.request, &services.config.runtimes)?;
     let image = find_image(services, &spec)?;
     let mut warnings = Vec::new();
     let id = stdx::id::random_hex::<32>();
@@ -132,6 +132,7 @@ fn record_of(
     name_joined(services, &mut host_config)?;
     let is_v2 = services.hierarchy.version() == cgroup::Version::V2;
     warnings.extend(defaults::fill(&mut host_config, is_v2));
+    host_config.runtime = services.config.runtimes.canonical(&host_config.runtime)?;
     let modes = Modes::parse(&host_config)?;
     if config.hostname.is_empty() {
         config.hostname = hostname(services, id, &modes, &host_config)?;
@@ -270,7 +271,7 @@ fn make(services: &Services, record: &mut ContainerRecord, image: &Digest) -> Re
 }
 
 fn undo(services: &Services, record: &ContainerRecord) {
-    let path = services.cgroup_path(&record.id);
+    let path = services.cgroup_path(record);
     let undone =
         services.take_away(&record.id, &path).and_then(|()| services.records.delete(&record.id));
     if let Err(error) = undone {

@@ -56,11 +56,7 @@ impl Engine {
         for container in all {
             container.close().await;
         }
-        let parent = &self.services.config.cgroup_parent;
-        // Absent when no container was ever started.
-        if let Ok(group) = cgroup::Cgroup::open(&self.services.hierarchy, parent) {
-            group.remove_empty();
-        }
+        crate::cgroups::remove_parents(&self.services);
     }
 
     pub(crate) fn find(&self, called: &str) -> Result<Arc<Container>> {

@@ -14,6 +14,7 @@
 //! calls; anything longer runs on tokio's blocking threads.
 
 mod audit;
+mod cgroups;
 mod container;
 mod create;
 mod engine;
@@ -27,6 +28,7 @@ mod plan;
 mod records;
 mod recover;
 mod registry;
+mod runtimes;
 mod services;
 mod spec;
 
@@ -36,4 +38,5 @@ pub use engine::logs::LogStream;
 pub use engine::{Engine, Wait};
 pub use error::{EngineError, Result};
 pub use events::EventStream;
+pub use runtimes::{RuntimeSpec, Runtimes};
 pub use spec::*;

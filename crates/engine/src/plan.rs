@@ -20,7 +20,7 @@ pub mod tmpfs;
 use self::mounts::{MountWish, MountWishKind};
 use self::namespaces::{IdSource, Joinable, Mode, Modes};
 use self::security::{SeccompCache, SeccompWish};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 
 /// Where `--init` puts the small init, as Docker does.
 pub const INIT_PATH: &str = "/sbin/docker-init";
@@ -137,6 +137,27 @@ pub fn process_of(
     };
     let confinement = process::Confinement { caps, seccomp, no_new_privileges };
     process::first(config, host, &config.hostname, confinement)
+}
+
+/// The filter of a container as `linux.seccomp`, for runtimes that compile it themselves.
+pub fn seccomp_document(
+    host: &HostConfig,
+    filters: &SeccompCache,
+) -> Result<Option<serde_json::Value>> {
+    let security = security::parse(host.security_opt.as_deref().unwrap_or_default())?;
+    let caps = capabilities::capabilities(
+        host.cap_add.as_deref().unwrap_or_default(),
+        host.cap_drop.as_deref().unwrap_or_default(),
+        host.privileged,
+    )?;
+    match (host.privileged, &security.seccomp) {
+        (true, SeccompWish::Default) => Ok(None),
+        (_, wish) => filters
+            .rules(wish, caps)?
+            .map(serde_json::to_value)
+            .transpose()
+            .map_err(|error| EngineError::internal("failed to write the seccomp rules", error)),
+    }
 }
 
 fn paths(paths: Option<&[String]>, privileged: bool) -> Vec<PathBuf> {

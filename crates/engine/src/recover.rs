@@ -60,6 +60,9 @@ fn wire(config: EngineConfig) -> Result<(Services, Vec<ContainerRecord>)> {
     for dir in ["containers", "execs"] {
         stdx::fs::create_dir_all(&config.run.join(dir), 0o700).map_err(broken)?;
     }
+    // Entered by the roots of containers, in a mount namespace where something is mounted on it.
+    // What is mounted lies in `rootfs`; runtimes that start an exec look for the directory again.
+    stdx::fs::create_dir_all(&config.run.join("oci/rootfs"), 0o711).map_err(broken)?;
     stdx::fs::create_dir_all(&config.root.join("containers"), 0o710).map_err(broken)?;
     let unpacker = Unpacker::new(config.program.clone(), vec!["unpack-worker".into()]);
     // The store's lock keeps a second engine out of all of it.
@@ -180,11 +183,12 @@ async fn find(services: &Services, record: &mut ContainerRecord) -> Found {
         let Event::Hello { pid, started_ns, .. } = &hello else {
             return Found::step(FirstStep::Rest);
         };
+        let now = frozen_or_running(services, record);
         let state = &mut record.state;
         state.pid = *pid;
         state.started = Timestamp::from_nanos(*started_ns);
         state.start_ticks = monitor::records::start_ticks(*pid).unwrap_or(0);
-        state.state = frozen_or_running(services, &record.id);
+        state.state = now;
         state.degraded = false;
         return Found { link: Some(link), watch: None, step: FirstStep::Watch, hello: Some(hello) };
     }
@@ -209,7 +213,7 @@ async fn without_monitor(
             container = record.id,
             "the monitor is gone; the container runs on, its output is lost"
         );
-        record.state.state = frozen_or_running(services, &record.id);
+        record.state.state = frozen_or_running(services, record);
         record.state.degraded = true;
         return Found { link: None, watch: Some(watch), step: FirstStep::Rest, hello: None };
     }
@@ -254,8 +258,8 @@ fn rest_or_remove(record: &ContainerRecord) -> FirstStep {
     if ended && record.host.auto_remove { FirstStep::Remove } else { FirstStep::Rest }
 }
 
-fn frozen_or_running(services: &Services, id: &str) -> State {
-    let group = Cgroup::open(&services.hierarchy, &services.cgroup_path(id));
+fn frozen_or_running(services: &Services, record: &ContainerRecord) -> State {
+    let group = Cgroup::open(&services.hierarchy, &services.cgroup_path(record));
     match group.and_then(|group| group.is_frozen()) {
         Ok(true) => State::Paused,
         _ => State::Running,
@@ -264,7 +268,7 @@ fn frozen_or_running(services: &Services, id: &str) -> State {
 
 /// Whatever is in the cgroup of a container that does not run is the rest of an unfinished start.
 async fn kill_left(services: &Services, record: &ContainerRecord) {
-    let (hierarchy, path) = (services.hierarchy.clone(), services.cgroup_path(&record.id));
+    let (hierarchy, path) = (services.hierarchy.clone(), services.cgroup_path(record));
     let work = tokio::task::spawn_blocking(move || {
         if let Ok(group) = Cgroup::open(&hierarchy, &path) {
             drop(group.kill());
@@ -315,12 +319,12 @@ fn clear_leftovers(services: &Services) {
             }
         }
     }
-    for id in cgroup_children(&services.config.cgroup_parent) {
+    for id in crate::cgroups::children(&services.config.cgroup_parent) {
         if known.contains(&id) || is_new(services, &id) {
             continue;
         }
         // One with processes is somebody else's: our own have records as long as they run.
-        let path = services.cgroup_path(&id);
+        let path = format!("{}/{id}", services.config.cgroup_parent.trim_end_matches('/'));
         if let Ok(group) = Cgroup::open(&services.hierarchy, &path)
             && group.pids().is_ok_and(|pids| pids.is_empty())
         {
@@ -332,26 +336,4 @@ fn clear_leftovers(services: &Services) {
 /// Created since we began to look: its record is written before anything else of it.
 fn is_new(services: &Services, id: &str) -> bool {
     services.records.contains(id)
-}
-
-/// Names of the cgroups below ours, in any mount.
-fn cgroup_children(parent: &str) -> BTreeSet<String> {
-    const BYTES_MAX: u64 = 64 << 20;
-    let bytes = stdx::fs::read(Path::new("/proc/self/mountinfo"), BYTES_MAX).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let mut names = BTreeSet::new();
-    for line in text.lines() {
-        let Some((mount, kind)) = line.split_once(" - ") else { continue };
-        let Some(point) = mount.split(' ').nth(4) else { continue };
-        if !kind.starts_with("cgroup ") && !kind.starts_with("cgroup2 ") {
-            continue;
-        }
-        let dir = Path::new(point).join(parent.trim_matches('/'));
-        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                names.insert(entry.file_name().to_string_lossy().into_owned());
-            }
-        }
-    }
-    names
 }

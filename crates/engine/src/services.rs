@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cgroup::{Cgroup, CgroupError, Hierarchy};
 use docker_api::ExecConfig;
+use runtime::foreign::ForeignSpec;
 use runtime::plan::{IdMapping, LaunchPlan, ProcessPlan, RootPlan};
 use stdx::fs::{Durability, PathError};
 use store::{Store, StoreError};
@@ -117,9 +118,29 @@ impl Services {
         self.config.run.join("docker-init")
     }
 
-    /// Cgroup of a container.
-    pub fn cgroup_path(&self, id: &str) -> String {
-        format!("{}/{id}", self.config.cgroup_parent.trim_end_matches('/'))
+    /// Cgroup of a container: below its own parent if it has one, which is below ours unless it is
+    /// absolute.
+    pub fn cgroup_path(&self, record: &ContainerRecord) -> String {
+        let own = self.config.cgroup_parent.trim_end_matches('/');
+        let wish = &record.host.resources.cgroup_parent;
+        let parent = plan::limits::clean_cgroup(wish);
+        match wish.starts_with('/') {
+            true => format!("{parent}/{}", record.id),
+            false => format!("{own}{parent}/{}", record.id),
+        }
+    }
+
+    /// How another runtime starts the container; `None`: our own does.
+    pub fn foreign(&self, record: &ContainerRecord) -> Result<Option<ForeignSpec>> {
+        let Some(runtime) = self.config.runtimes.find(&record.host.runtime)? else {
+            return Ok(None);
+        };
+        Ok(Some(ForeignSpec {
+            program: runtime.program.clone(),
+            args: runtime.args.clone(),
+            place: self.config.run.join("oci"),
+            seccomp: plan::seccomp_document(&record.host, &self.filters)?,
+        }))
     }
 
     /// What starting a container needs, decided.
@@ -143,7 +164,7 @@ impl Services {
                 rw_dir: paths.rw_dir,
                 volatile: record.host.auto_remove,
             },
-            cgroup_path: self.cgroup_path(&record.id),
+            cgroup_path: self.cgroup_path(record),
             files_dir: &self.places(files_of).lasting,
             init_file: &self.init_file(),
             sockets: &self.config.sockets,
@@ -206,6 +227,10 @@ impl Services {
                 let error = stdx::error::chain(&error).to_string();
                 tracing::warn!(cgroup = path, error, "a cgroup is left behind");
             }
+        }
+        // Another runtime whose monitor was killed may have made some that are not in our books.
+        if !self.config.runtimes.named().is_empty() {
+            crate::cgroups::remove_empty(path);
         }
     }
 

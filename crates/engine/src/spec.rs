@@ -7,6 +7,8 @@ use docker_api::query::Grace;
 use docker_api::{CreateRequest, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::runtimes::Runtimes;
+
 /// How an engine is set up.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -21,6 +23,8 @@ pub struct EngineConfig {
     pub sockets: Vec<PathBuf>,
     /// Cgroup below which containers live: `/wharf`.
     pub cgroup_parent: String,
+    /// OCI runtimes beside our own.
+    pub runtimes: Runtimes,
 }
 
 /// Who calls, by the peer credentials of the connection.

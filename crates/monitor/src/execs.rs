@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use cgroup::Hierarchy;
 use runtime::failure::Failure;
+use runtime::foreign::Foreign;
 use runtime::plan::{ExecPlan, TerminalSize};
 use sys::process::Exit;
 use sys::rustix::event::PollFlags;
@@ -21,6 +22,9 @@ use crate::streams::{Gone, Source, Streams};
 const EXITED_MAX: usize = 256;
 
 /// What precedes the reason in a client's stream: Docker's words.
+const RUNTIME_FAILED: &str = "OCI runtime exec failed: ";
+
+/// The same, of our own runtime.
 const FAILED: &str = "OCI runtime exec failed: exec failed: unable to start container process";
 
 #[derive(Debug)]
@@ -34,6 +38,14 @@ struct Exec {
     output_deadline: Option<Instant>,
     /// It has been said that it ended; what is left is to send the last output.
     told: bool,
+}
+
+/// Who starts them.
+#[derive(Clone, Copy)]
+pub(crate) struct Launcher<'a> {
+    pub(crate) hierarchy: &'a Hierarchy,
+    /// The other runtime, if one started the container.
+    pub(crate) foreign: &'a Option<Foreign>,
 }
 
 /// All of a container's execs.
@@ -51,9 +63,9 @@ impl Execs {
         id: String,
         plan: &ExecPlan,
         client: Option<Client>,
-        hierarchy: &Hierarchy,
+        by: Launcher<'_>,
     ) -> Event {
-        match self.try_start(&id, plan, client, hierarchy) {
+        match self.try_start(&id, plan, client, by) {
             Ok(pid) => Event::ExecStarted { exec_id: id, pid },
             Err(failure) => {
                 let code = crate::hold::failure_code(failure.kind);
@@ -68,7 +80,7 @@ impl Execs {
         id: &str,
         plan: &ExecPlan,
         client: Option<Client>,
-        hierarchy: &Hierarchy,
+        by: Launcher<'_>,
     ) -> Result<i32, Failure> {
         let takes_input = client.as_ref().is_some_and(|client| client.spec.stdin);
         let (mut streams, ends) = match (&client, plan.process.terminal) {
@@ -80,10 +92,18 @@ impl Execs {
         if let Some(client) = client {
             streams.attach(client);
         }
-        let executed = match runtime::exec::exec(plan, hierarchy, &ends.borrow()) {
+        let executed = match by.foreign {
+            None => runtime::exec::exec(plan, by.hierarchy, &ends.borrow()),
+            Some(foreign) => foreign.exec(plan, &ends.borrow()),
+        };
+        let executed = match executed {
             Ok(executed) => executed,
             Err(failure) => {
-                streams.say(&format!("{FAILED}: {}\r\n", failure.message));
+                let said = match failure.message.starts_with(RUNTIME_FAILED) {
+                    true => failure.message.clone(),
+                    false => format!("{FAILED}: {}", failure.message),
+                };
+                streams.say(&format!("{said}\r\n"));
                 streams.finish();
                 return Err(failure);
             }
@@ -205,6 +225,11 @@ impl Execs {
             .filter_map(|exec| exec.output_deadline)
             .min()
             .map(|due| due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether this process is one that we have not reaped.
+    pub(crate) fn has(&self, pid: i32) -> bool {
+        self.running.iter().any(|exec| exec.pid == pid && exec.exit.is_none())
     }
 
     pub(crate) fn have_pending(&self) -> bool {

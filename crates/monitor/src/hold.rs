@@ -3,24 +3,24 @@
 use std::fmt::Display;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cgroup::{Cgroup, Hierarchy};
 use runtime::failure::{Failure, FailureKind};
-use runtime::launch::{Gate, LaunchOptions, Launched, StageOptions, launch_with};
+use runtime::foreign::Foreign;
 use runtime::plan::Namespace;
 use sys::process::Exit;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::rustix::io::Errno;
 
+use crate::begin::{self, Begun, begin};
 use crate::client::Client;
 use crate::connection::Connection;
-use crate::execs::Execs;
+use crate::execs::{Execs, Launcher};
 use crate::observe::Observer;
 use crate::output::Log;
 use crate::protocol::{Event, ExitRecord, Observed, PROTOCOL, Request, SpawnRequest};
-use crate::records::{self, StartRecord};
+use crate::records;
 use crate::streams::{Source, Streams};
 
 /// How long clients may take for the last output after the container's end.
@@ -51,6 +51,10 @@ struct Monitor<'a> {
     pid: i32,
     pidfd: OwnedFd,
     cgroup: Option<Cgroup>,
+    /// The other runtime, if one started the container.
+    foreign: Option<Foreign>,
+    /// Readable when a child ended that may be one of nobody's: runtimes leave some to us.
+    orphans: Option<OwnedFd>,
     started_ns: i64,
     /// What notes what the container uses, or why it cannot.
     observer: Option<Result<Observer, Failure>>,
@@ -63,6 +67,7 @@ enum Watched {
     Listener,
     Connection(usize),
     Init,
+    Orphans,
     Main(Source),
     ExecEnd,
     Exec(usize, Source),
@@ -139,27 +144,14 @@ impl<'a> Monitor<'a> {
             false => Streams::pipes(request.io.open_stdin, request.io.stdin_once),
         }
         .map_err(Failure::at("make the standard streams"))?;
+        let orphans = begin::hear_of_children(&request)?;
         let mut observer = None;
-        let launched = launch_with(
-            &request.plan,
-            hierarchy,
-            &ends.borrow(),
-            &Gate::Open,
-            &mut LaunchOptions {
-                on_built: &mut || Ok(()),
-                on_listener: &mut runtime::launch::no_listener,
-                stage: StageOptions::default(),
-                on_created: &mut |pid| {
-                    observer = request.observe.then(|| observe(&request, pid, true));
-                    Ok(())
-                },
-            },
-        )?;
+        let mut on_created = |pid| {
+            observer = request.observe.then(|| observe(&request, pid, true));
+        };
+        let begun = begin(&request, hierarchy, &ends.borrow(), &mut on_created)?;
         drop(ends);
-        let Launched { pid, pidfd, terminal, cgroup, notes } = launched;
-        for note in notes {
-            eprintln!("wharf monitor: container {}: {note}", request.container_id);
-        }
+        let Begun { pid, pidfd, terminal, cgroup, foreign } = begun;
         if let Some(master) = terminal {
             streams
                 .set_terminal(master, request.io.open_stdin)
@@ -168,7 +160,7 @@ impl<'a> Monitor<'a> {
         for (spec, socket) in request.attachments.iter().zip(clients) {
             streams.attach(Client::new(spec.clone(), socket));
         }
-        record_start(&request.run_dir, pid, started_ns);
+        report("record the start", begin::record(&request.run_dir, pid, started_ns));
         Ok(Monitor {
             request,
             hierarchy,
@@ -180,6 +172,8 @@ impl<'a> Monitor<'a> {
             pid,
             pidfd,
             cgroup,
+            foreign,
+            orphans,
             started_ns,
             observer,
             ended: false,
@@ -220,6 +214,18 @@ impl<'a> Monitor<'a> {
         sys::process::wait(self.pidfd.as_fd(), false).unwrap_or(Some(Exit::Code(255)))
     }
 
+    /// Children that another runtime left to us. Unreaped, they would keep their process id
+    /// namespace from ending.
+    fn reap_orphans(&self) {
+        if let Some(orphans) = &self.orphans {
+            while let Ok(Some(_)) = sys::signal::next(orphans.as_fd()) {}
+        }
+        let ours = |pid: &i32| *pid == self.pid || self.execs.has(*pid);
+        for pid in records::children().into_iter().filter(|pid| !ours(pid)) {
+            drop(sys::process::wait_pid(pid, false));
+        }
+    }
+
     /// With process ids of its own everything died with the first process; otherwise the cgroup
     /// tells what belonged to it.
     fn kill_rest(&self) {
@@ -238,6 +244,10 @@ impl<'a> Monitor<'a> {
             .cgroup
             .as_ref()
             .is_some_and(|cgroup| cgroup.oom_kills().is_ok_and(|kills| kills > 0));
+        // While its records are there: an engine that hears of the end clears them away.
+        if let Some(foreign) = &self.foreign {
+            foreign.delete();
+        }
         let record = ExitRecord {
             code: exit.shell_code(),
             oom_killed,
@@ -285,6 +295,7 @@ impl<'a> Monitor<'a> {
                     let gone = self.execs.handle(index, source, flags);
                     self.tell_gone(gone);
                 }
+                Watched::Orphans => self.reap_orphans(),
                 Watched::Init | Watched::ExecEnd => {}
             }
         }
@@ -306,6 +317,9 @@ impl<'a> Monitor<'a> {
         }
         if init_runs {
             all.push((Watched::Init, self.pidfd.as_fd(), PollFlags::IN));
+        }
+        if let Some(orphans) = &self.orphans {
+            all.push((Watched::Orphans, orphans.as_fd(), PollFlags::IN));
         }
         for (source, fd, flags) in self.streams.sources() {
             all.push((Watched::Main(source), fd, flags));
@@ -379,10 +393,7 @@ impl<'a> Monitor<'a> {
                     report("resize the terminal", resized);
                 }
             }
-            Request::Signal { signal } => {
-                // A process that has just ended needs no signal.
-                drop(sys::process::pidfd_send_signal(self.pidfd.as_fd(), signal));
-            }
+            Request::Signal { signal } => self.signal(signal),
             Request::Exec { exec_id, mut plan, attach } => {
                 let fd = attach.is_some().then(|| self.connections[index].take_fd()).flatten();
                 let client = attach.zip(fd).map(|(spec, fd)| Client::new(spec, fd));
@@ -393,7 +404,10 @@ impl<'a> Monitor<'a> {
                         exec_id,
                         failure: Failure::invalid("the container has ended"),
                     },
-                    false => self.execs.start(exec_id, &plan, client, self.hierarchy),
+                    false => {
+                        let by = Launcher { hierarchy: self.hierarchy, foreign: &self.foreign };
+                        self.execs.start(exec_id, &plan, client, by)
+                    }
                 };
                 self.tell(&event);
             }
@@ -419,6 +433,18 @@ impl<'a> Monitor<'a> {
         })
     }
 
+    /// A process that has just ended needs no signal.
+    fn signal(&self, signal: i32) {
+        let told = match &self.foreign {
+            Some(foreign) if !self.ended => foreign.kill(signal),
+            _ => Ok(()),
+        };
+        // A runtime that cannot kill is no reason that a container cannot be killed.
+        if self.foreign.is_none() || (told.is_err() && signal == sys::libc::SIGKILL) {
+            drop(sys::process::pidfd_send_signal(self.pidfd.as_fd(), signal));
+        }
+    }
+
     fn tell(&mut self, event: &Event) {
         for connection in &mut self.connections {
             connection.send(event);
@@ -440,16 +466,6 @@ fn observe(request: &SpawnRequest, pid: i32, from_start: bool) -> Result<Observe
         ));
     }
     Observer::start(pid, from_start)
-}
-
-fn record_start(run_dir: &Path, pid: i32, started_ns: i64) {
-    let record = StartRecord {
-        pid,
-        monitor_pid: std::process::id() as i32,
-        started_ns,
-        start_ticks: records::start_ticks(pid).unwrap_or(0),
-    };
-    report("record the start", records::write(run_dir, records::STARTED, &record));
 }
 
 /// Docker's exit codes of a container that did not start.

@@ -11,6 +11,7 @@
 //! Both are synchronous: one thread, one `poll(2)`. This crate does not know images, restart
 //! policies or HTTP; what it is told to start comes as a plan ([`runtime::plan`]).
 
+mod begin;
 mod client;
 mod connection;
 mod execs;

@@ -12,6 +12,7 @@
 use std::path::PathBuf;
 
 pub use runtime::failure::{Failure, FailureKind};
+use runtime::foreign::ForeignSpec;
 use runtime::plan::{ExecPlan, LaunchPlan, TerminalSize};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,8 @@ pub struct SpawnRequest {
     pub run_dir: PathBuf,
     /// What to start.
     pub plan: LaunchPlan,
+    /// Another runtime that starts it instead of us.
+    pub foreign: Option<ForeignSpec>,
     /// Its standard streams.
     pub io: IoSpec,
     /// Where its output is written.

@@ -21,6 +21,9 @@ pub const EXIT: &str = "exit.json";
 /// Name of the socket.
 pub const SOCKET: &str = "monitor.sock";
 
+/// Name of the directory of another runtime.
+pub const FOREIGN: &str = "runtime";
+
 /// The largest record: 256 execs.
 const RECORD_BYTES_MAX: u64 = 1 << 20;
 
@@ -43,6 +46,12 @@ pub fn start_ticks(pid: i32) -> Option<u64> {
     // The name, in parentheses, may hold anything.
     let (_, rest) = stat.rsplit_once(") ")?;
     rest.split(' ').nth(19)?.parse().ok()
+}
+
+/// Our own children: `/proc/thread-self/children`, for a process of one thread.
+pub(crate) fn children() -> Vec<i32> {
+    let text = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// Reads the record of the start; `None` when there is none.

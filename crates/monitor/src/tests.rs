@@ -93,6 +93,7 @@ fn request(dir: &Path, script: &str) -> SpawnRequest {
         container_id: stdx::id::random_hex::<32>(),
         run_dir: dir.join("run"),
         plan: plan(dir, script),
+        foreign: None,
         io: IoSpec { open_stdin: false, stdin_once: false },
         log: LogSpec::JsonFile {
             path: dir.join("log"),

@@ -24,10 +24,10 @@ use crate::handshake::{self, FromStage, Upper};
 use crate::plan::{LaunchPlan, Namespace, ProcessPlan, UserNamespace};
 use crate::stage;
 
-mod binds;
+pub(crate) mod binds;
 mod devices;
-mod ids;
-mod root;
+pub(crate) mod ids;
+pub(crate) mod root;
 
 /// A started container.
 #[derive(Debug)]
@@ -270,6 +270,12 @@ pub(crate) fn adopt_final(upper: &Upper, first: Child) -> Result<Child, Failure>
 pub(crate) fn end(child: &Child) {
     drop(sys::process::pidfd_send_signal(child.pidfd.as_fd(), sys::libc::SIGKILL));
     drop(sys::process::wait(child.pidfd.as_fd(), true));
+}
+
+/// The same by its parts.
+pub(crate) fn end_process(pid: i32, pidfd: BorrowedFd<'_>) {
+    drop(sys::process::pidfd_send_signal(pidfd, sys::libc::SIGKILL));
+    drop(sys::process::wait_pid(pid, true));
 }
 
 /// Gives the process its ids and its limits.

@@ -9,6 +9,7 @@
 //! - *Exec* ([`exec`]): a further process in a running container.
 //! - *Bundle* ([`bundle`]): a directory with a `config.json` of the OCI runtime specification, made
 //!   into a plan.
+//! - *Foreign* ([`foreign`]): another OCI runtime, started by its command line from a plan.
 //! - *Command line* ([`cli`]): `wharf runtime`, for callers that expect an OCI runtime.
 //!
 //! Both halves are synchronous and expect a single-threaded process. Nothing is looked up by a
@@ -21,6 +22,7 @@ pub mod bundle;
 pub mod cli;
 pub mod exec;
 pub mod failure;
+pub mod foreign;
 mod handshake;
 pub mod launch;
 pub mod plan;

@@ -153,6 +153,17 @@ pub fn wait_pid(pid: i32, block: bool) -> io::Result<Option<Exit>> {
     }
 }
 
+/// Whether the process is a child of ours, ended or not: `waitid(2)` with `WNOWAIT`, which reaps
+/// nothing.
+pub fn is_child(pidfd: BorrowedFd<'_>) -> bool {
+    // SAFETY: siginfo_t is plain data, for which zero is valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    let id = pidfd.as_raw_fd() as libc::id_t;
+    // SAFETY: `info` lives over the call.
+    unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, flags) == 0 }
+}
+
 /// `pidfd_open(2)`, Linux 5.3.
 pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: takes and returns integers; the result is a new descriptor.
@@ -295,6 +306,12 @@ pub fn set_not_dumpable() -> io::Result<()> {
 pub fn set_child_subreaper() -> io::Result<()> {
     // SAFETY: takes integers.
     check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }.into()).map(drop)
+}
+
+/// `prctl(PR_SET_CHILD_SUBREAPER)` with 0: orphans are init's again.
+pub fn unset_child_subreaper() -> io::Result<()> {
+    // SAFETY: takes integers.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }.into()).map(drop)
 }
 
 /// `prctl(PR_SET_PDEATHSIG)`: this signal comes when the parent thread ends.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::config::{self, EngineSettings};
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
 
@@ -18,6 +19,8 @@ pub struct EngineSpec {
     pub run: PathBuf,
     /// Sockets to listen on, as `unix://PATH`.
     pub hosts: Vec<String>,
+    /// What configuration file and flags say.
+    pub settings: EngineSettings,
 }
 
 /// Runs the engine until it is told to end.
@@ -38,7 +41,9 @@ pub fn main(flags: &Parsed, hosts: &[String]) -> Outcome {
         // Fails only for the leader of a process group, which is in no need of it.
         let _ = sys::rustix::process::setsid();
     }
-    crate::serve::serve(EngineSpec { root: PathBuf::from(flags.text("root")), run, hosts })
+    let settings = config::read(flags)?;
+    let root = PathBuf::from(flags.text("root"));
+    crate::serve::serve(EngineSpec { root, run, hosts, settings })
 }
 
 /// `wharf runtime`: the OCI runtime command line.

@@ -10,6 +10,7 @@ mod api;
 mod attach;
 mod body;
 mod cli;
+mod config;
 mod detach;
 mod engine;
 mod failure;

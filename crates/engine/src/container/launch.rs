@@ -117,6 +117,7 @@ impl Task {
             container_id: self.record.id.clone(),
             run_dir: self.places.run.clone(),
             plan,
+            foreign: self.services.foreign(&self.record)?,
             io: IoSpec {
                 open_stdin: self.record.config.open_stdin,
                 stdin_once: self.record.config.stdin_once,

@@ -319,7 +319,7 @@ impl Task {
     }
 
     pub(super) fn cgroup_path(&self) -> String {
-        self.services.cgroup_path(&self.record.id)
+        self.services.cgroup_path(&self.record)
     }
 
     pub(super) fn state(&self) -> State {

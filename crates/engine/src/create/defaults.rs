@@ -29,7 +29,6 @@ pub fn fill(host: &mut HostConfig, is_v2: bool) -> Vec<String> {
     default(&mut host.ipc_mode, "private");
     default(&mut host.cgroupns_mode, if is_v2 { "private" } else { "host" });
     default(&mut host.restart_policy.name, "no");
-    host.runtime = "wharf".to_owned();
     if host.shm_size == 0 {
         host.shm_size = plan::SHM_BYTES_DEFAULT;
     }

@@ -28,12 +28,6 @@ pub fn check(request: &CreateRequest) -> Result<()> {
             sets.join(" ")
         ));
     }
-    if !matches!(host.runtime.as_str(), "" | "wharf" | "runc" | "io.containerd.runc.v2") {
-        return refuse(&format!(
-            "unknown or invalid runtime name: {}: other runtimes are not supported yet",
-            host.runtime
-        ));
-    }
     if host.storage_opt.as_ref().is_some_and(|options| !options.is_empty()) {
         return refuse("--storage-opt is not supported: limit the disk by a quota of its own");
     }
@@ -48,11 +42,7 @@ pub fn check(request: &CreateRequest) -> Result<()> {
 
 fn limits(host: &HostConfig) -> Result<()> {
     let r = &host.resources;
-    refuse_real_time(r)?;
-    if !r.cgroup_parent.is_empty() {
-        return refuse("--cgroup-parent is not supported: containers have a parent of their own");
-    }
-    Ok(())
+    refuse_real_time(r)
 }
 
 /// Shares of real-time scheduling need a kernel that groups it.

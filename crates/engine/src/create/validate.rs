@@ -9,6 +9,7 @@ use crate::container::restart::Policy;
 use crate::error::{EngineError, Result};
 use crate::plan::namespaces::{Mode, Modes};
 use crate::plan::{capabilities, devices, mounts, process, security};
+use crate::runtimes::Runtimes;
 
 /// The kernel's limit of a host name.
 const HOSTNAME_BYTES_MAX: usize = 64;
@@ -17,12 +18,13 @@ const HOSTNAME_BYTES_MAX: usize = 64;
 const ONLINE_BYTES_MAX: u64 = 64 << 10;
 
 /// Refuses in Docker's words, in about Docker's order.
-pub fn check(request: &CreateRequest) -> Result<()> {
+pub fn check(request: &CreateRequest, runtimes: &Runtimes) -> Result<()> {
     let (config, host) = (&request.config, &request.host_config);
     docker_api::validate::create(config, host).map_err(refused)?;
     docker_api::validate::resources(&host.resources, cpus()).map_err(refused)?;
     check_cpusets(&host.resources)?;
     Policy::parse(&host.restart_policy)?;
+    runtimes.canonical(&host.runtime)?;
     super::unsupported::check(request)?;
     let wishes = mounts::parse(host)?;
     mounts::check_sources(&wishes)?;

@@ -12,6 +12,7 @@ use docker_api::{
 use crate::container::state::State;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::runtimes::OWN;
 use crate::services::Services;
 
 impl Engine {
@@ -101,6 +102,20 @@ impl Engine {
     }
 }
 
+/// Our own runtime, and those that were set up.
+fn runtimes(services: &Services) -> BTreeMap<String, RuntimeEntry> {
+    let own = RuntimeEntry { path: OWN.to_owned(), ..RuntimeEntry::default() };
+    let others = services.config.runtimes.named().iter().map(|(name, spec)| {
+        let entry = RuntimeEntry {
+            path: spec.program.to_string_lossy().into_owned(),
+            runtime_args: (!spec.args.is_empty()).then(|| spec.args.clone()),
+            ..RuntimeEntry::default()
+        };
+        (name.clone(), entry)
+    });
+    others.chain([(OWN.to_owned(), own)]).collect()
+}
+
 /// What this machine and this version of the engine can do.
 fn abilities(services: &Services) -> Info {
     let can = |controller| services.hierarchy.supports(controller);
@@ -127,11 +142,8 @@ fn abilities(services: &Services) -> Info {
             CgroupVersion::V2 => "2".to_owned(),
             CgroupVersion::V1 | CgroupVersion::Hybrid => "1".to_owned(),
         },
-        runtimes: Some(BTreeMap::from([(
-            "wharf".to_owned(),
-            RuntimeEntry { path: "wharf".to_owned(), ..RuntimeEntry::default() },
-        )])),
-        default_runtime: "wharf".to_owned(),
+        runtimes: Some(runtimes(services)),
+        default_runtime: services.config.runtimes.default_name().to_owned(),
         live_restore_enabled: true,
         init_binary: "docker-init".to_owned(),
         containerd_commit: Commit::default(),

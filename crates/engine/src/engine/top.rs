@@ -24,8 +24,8 @@ impl Engine {
         container.permits(Request::Top, id)?;
         let columns = columns(ps_args)?;
         let services = self.services.clone();
-        let path = services.cgroup_path(&container.id);
         let record = container.record();
+        let path = services.cgroup_path(&record);
         let work = tokio::task::spawn_blocking(move || {
             let group = Cgroup::open(&services.hierarchy, &path)?;
             let machine = Machine::read();

@@ -60,6 +60,20 @@ pub fn pids(limit: Option<i64>) -> Limit {
     }
 }
 
+/// A cgroup's path as runc reads it: `..` leads nowhere above the root, what is superfluous goes.
+/// Empty, or with a leading slash and none behind.
+pub fn clean_cgroup(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    parts.iter().map(|part| format!("/{part}")).collect()
+}
+
 /// Memory and swap together: twice the memory when only that was said, as Docker has it.
 fn memory_swap(r: &Resources) -> Option<Limit> {
     match (r.memory, r.memory_swap) {
@@ -127,6 +141,15 @@ mod tests {
         assert_eq!(got.pids, Some(Limit::Unlimited));
         assert_eq!(got.memory_swappiness, None);
         assert_eq!(got.devices.len(), 11);
+    }
+
+    #[test]
+    fn cgroup_parents() {
+        for (wish, expected) in
+            [("", ""), ("a", "/a"), ("/a//b/", "/a/b"), ("../../x", "/x"), ("a/../..", "")]
+        {
+            assert_eq!(clean_cgroup(wish), expected, "{wish}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::plan::{BindIds, LaunchPlan, MountKind, MountPlan, Propagation};
 use crate::stage::{attribute_bits, propagation_bits};
 
 /// Makes them.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     plan: &LaunchPlan,
     owner: &Owner,
     views: &[(String, PathBuf)],

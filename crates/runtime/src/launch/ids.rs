@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::plan::{IdMapping, LaunchPlan, UserNamespace};
 
 /// Writes `/proc/PID/uid_map` and `gid_map`.
-pub(super) fn write_maps(
+pub(crate) fn write_maps(
     pid: i32,
     uid_map: &[IdMapping],
     gid_map: &[IdMapping],
@@ -55,11 +55,11 @@ pub(super) fn namespace_of(
 
 /// Who owns what is made for the container, seen from the host.
 #[derive(Debug)]
-pub(super) struct Owner {
+pub(crate) struct Owner {
     /// The host's user id of the container's root.
-    pub(super) root_uid: u32,
+    pub(crate) root_uid: u32,
     /// The host's group id of the container's root.
-    pub(super) root_gid: u32,
+    pub(crate) root_gid: u32,
     uid_map: Vec<IdMapping>,
     gid_map: Vec<IdMapping>,
     /// The user namespace, when files are shown through its map.
@@ -70,7 +70,7 @@ pub(super) struct Owner {
 
 impl Owner {
     /// Of the container that `pid` is the first process of.
-    pub(super) fn of(plan: &LaunchPlan, pid: i32) -> Result<Owner, Failure> {
+    pub(crate) fn of(plan: &LaunchPlan, pid: i32) -> Result<Owner, Failure> {
         let (path, uid_map, gid_map, idmap_root) = match &plan.user_namespace {
             UserNamespace::Host => {
                 return Ok(Owner {
@@ -105,17 +105,17 @@ impl Owner {
     }
 
     /// The namespace through whose map the root file system is shown; `None`: as it is.
-    pub(super) fn root_idmap(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn root_idmap(&self) -> Option<BorrowedFd<'_>> {
         self.idmap.as_ref().map(AsFd::as_fd)
     }
 
     /// The user namespace; `None`: the host's.
-    pub(super) fn namespace(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn namespace(&self) -> Option<BorrowedFd<'_>> {
         self.namespace.as_ref().map(AsFd::as_fd)
     }
 
     /// The host's user and group ids of ids inside.
-    pub(super) fn outside(&self, uid: u32, gid: u32) -> Result<(u32, u32), Failure> {
+    pub(crate) fn outside(&self, uid: u32, gid: u32) -> Result<(u32, u32), Failure> {
         match self.namespace {
             None => Ok((uid, gid)),
             Some(_) => Ok((outside(&self.uid_map, uid)?, outside(&self.gid_map, gid)?)),

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::plan::{LaunchPlan, RootPlan};
 
 /// Makes it.
-pub(super) fn prepare(plan: &LaunchPlan, owner: &Owner) -> Result<OwnedFd, Failure> {
+pub(crate) fn prepare(plan: &LaunchPlan, owner: &Owner) -> Result<OwnedFd, Failure> {
     match &plan.root {
         RootPlan::Directory(path) => {
             let tree = mount::clone_tree(rustix::fs::CWD, path, true)

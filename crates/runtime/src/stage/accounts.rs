@@ -34,7 +34,7 @@ pub(crate) struct AccountFiles {
 
 impl AccountFiles {
     /// Reads them; missing ones are empty.
-    pub(super) fn read(root: BorrowedFd<'_>) -> Result<AccountFiles, Failure> {
+    pub(crate) fn read(root: BorrowedFd<'_>) -> Result<AccountFiles, Failure> {
         Ok(AccountFiles {
             passwd: read_lines(root, Path::new("/etc/passwd"))?,
             group: read_lines(root, Path::new("/etc/group"))?,

@@ -36,6 +36,13 @@ const DIRECTORIES: &[Flag] = &[
     Flag::text("run", "Directory of sockets and process ids").default("/run/wharf"),
 ];
 
+/// How an engine is set up; each is a key of its configuration file too.
+const ENGINE: &[Flag] = &[
+    Flag::text("config-file", "Configuration file").default(crate::config::PATH),
+    Flag::list("add-runtime", "Register another OCI runtime, as NAME=PATH"),
+    Flag::text("default-runtime", "OCI runtime of containers that name none"),
+];
+
 /// As [`DIRECTORIES`], for a verb that is mostly about containers.
 const HIDDEN_DIRECTORIES: &[Flag] = &[
     Flag::text("root", "Directory of the engine").default("/var/lib/wharf").hidden(),
@@ -167,7 +174,7 @@ pub const VERBS: &[Verb] = &[
     Verb {
         usage: "[OPTIONS]",
         section: Section::Engine,
-        flags: &[DIRECTORIES],
+        flags: &[DIRECTORIES, ENGINE],
         ..verb(Action::Engine, "engine", "Run the engine in the foreground")
     },
     // The rest.

@@ -28,6 +28,8 @@ pub struct Engine {
     child: Option<Child>,
     /// How many descriptors its process had when it began.
     descriptors: usize,
+    /// Arguments beside those of its directories.
+    args: Vec<String>,
 }
 
 /// What a command printed, and how it ended.
@@ -85,8 +87,20 @@ impl Engine {
 
     /// Starts one without images.
     pub fn empty() -> Engine {
+        Engine::with_args(|_| Vec::new())
+    }
+
+    /// Starts one with arguments that may need files in its directory, and imports the image.
+    pub fn prepared(prepare: impl FnOnce(&Path) -> Vec<String>) -> Engine {
+        let engine = Engine::with_args(prepare);
+        engine.wharf(["import", engine.busybox().to_str().unwrap(), "busybox"]).ok();
+        engine
+    }
+
+    fn with_args(prepare: impl FnOnce(&Path) -> Vec<String>) -> Engine {
         let dir = tempfile::tempdir().unwrap();
-        let mut engine = Engine { dir, child: None, descriptors: 0 };
+        let args = prepare(dir.path());
+        let mut engine = Engine { dir, child: None, descriptors: 0, args };
         engine.begin(&[]);
         engine
     }
@@ -107,6 +121,7 @@ impl Engine {
             .arg(self.run_dir())
             .arg("--host")
             .arg(self.host())
+            .args(&self.args)
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())

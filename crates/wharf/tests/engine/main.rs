@@ -10,6 +10,7 @@ mod images;
 mod lifecycle;
 mod mistakes;
 mod prune;
+mod runtimes;
 mod security;
 mod streams;
 mod survival;

@@ -6,7 +6,7 @@ use super::*;
 fn refusal(change: impl FnOnce(&mut CreateRequest)) -> (Kind, String) {
     let mut request = CreateRequest::default();
     change(&mut request);
-    let error = check(&request).unwrap_err();
+    let error = check(&request, &Runtimes::default()).unwrap_err();
     (error.kind(), error.client_text())
 }
 
@@ -20,7 +20,7 @@ fn words(words: &[&str]) -> Option<Vec<String>> {
 
 #[test]
 fn nothing_is_wrong_with_defaults() {
-    check(&CreateRequest::default()).unwrap();
+    check(&CreateRequest::default(), &Runtimes::default()).unwrap();
 }
 
 #[test]
@@ -35,6 +35,9 @@ fn dockers_words() {
         r.host_config.auto_remove = true;
         let name = "always".to_owned();
         r.host_config.restart_policy = RestartPolicy { name, maximum_retry_count: 0 };
+    });
+    invalid("unknown or invalid runtime name: kata", |r| {
+        r.host_config.runtime = "kata".to_owned();
     });
     invalid("conflicting options: hostname and the UTS mode", |r| {
         r.host_config.uts_mode = "host".to_owned();
@@ -96,7 +99,6 @@ fn what_is_missing_is_named() {
     unsupported("journald", |r| {
         r.host_config.log_config = LogConfig { driver: "journald".to_owned(), config: None };
     });
-    unsupported("runtime name: kata", |r| r.host_config.runtime = "kata".to_owned());
     unsupported("could not select device driver \"\" with capabilities: [[gpu]]", |r| {
         r.host_config.resources.device_requests = Some(vec![docker_api::DeviceRequest {
             capabilities: Some(vec![vec!["gpu".to_owned()]]),
