@@ -1,7 +1,7 @@
 use super::*;
 
 fn titles(args: &str) -> Vec<&'static str> {
-    columns(args).unwrap().iter().map(|column| column.title).collect()
+    columns(args).unwrap().0.iter().map(|column| column.title).collect()
 }
 
 #[test]
