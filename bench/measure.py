@@ -23,10 +23,14 @@ import report
 from engines import BenchError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BENCHMARKS = ["run", "runtime", "exec", "starts", "memory"]
+BENCHMARKS = ["run", "runtime", "exec", "starts", "thousand", "memory"]
 IMAGE = "busybox"
 # How many containers one round of `starts` makes, and how many requests are under way at once.
 STARTS, WORKERS = 100, 8
+# Containers of the benchmark `thousand`.
+MANY = 1000
+# An engine is idle when nothing was asked of it for so many seconds.
+IDLE_SECONDS = 12
 
 
 class Worker:
@@ -216,6 +220,14 @@ class Bench:
         self.record(f"one create and start, {WORKERS} at a time (median)", "ms", measured, "one")
         self.record(f"{STARTS} removals, {WORKERS} at a time", "ms", measured, "removed")
 
+    def bench_thousand(self):
+        """As many idle containers as dockerd would need five gigabytes and a minute for: Wharf
+        alone, once."""
+        measured = rounds({"wharf": lambda: starts(self.wharf, MANY)}, 1, warm=0)
+        self.record(f"{MANY} starts (create and start), {WORKERS} at a time", "ms", measured,
+                    "started")
+        self.record(f"{MANY} removals, {WORKERS} at a time", "ms", measured, "removed")
+
     def bench_memory(self):
         """Memory per idle container, of the idle engine, and descriptors per container."""
         count = self.options.memory_containers
@@ -229,6 +241,7 @@ class Bench:
         self.record(f"processes {per}", "", measured, "processes")
         self.record(f"engine descriptors {per}", "", measured, "descriptors")
         self.record(f"noise of MemAvailable {per}", "MiB", measured, "noise")
+        time.sleep(IDLE_SECONDS)
         self.record("idle engine after that work, PSS", "MiB", rounds(idle, 2))
 
 

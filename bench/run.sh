@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Wharf beside dockerd, podman, runc and crun in one run and prints a table.
 #
-#   bench/run.sh [run] [runtime] [exec] [starts] [memory]     default: all of them
+#   bench/run.sh [run] [runtime] [exec] [starts] [thousand] [memory]     default: all of them
 #
 # Environment:
 #   WHARF              the binary (default target/release/wharf); `dockerd` measures a second
@@ -13,7 +13,7 @@
 #   RESULTS            the figures as JSON go here (default: nowhere)
 #   BENCH_DIR          an ext4 directory for all state (default /var/tmp)
 #
-# Needs root, python3, busybox (static) and what `reference.sh` needs.
+# Needs root; installs what it misses.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -33,6 +33,7 @@ dir=$(realpath "${BENCH_DIR:-/var/tmp}")
 kind=$(stat -f -c %T "$dir")
 [ "$kind" = ext2/ext3 ] ||
     echo "bench: $dir is on $kind, not on ext4: figures are not comparable" >&2
+../scripts/needs.sh test
 ./reference.sh fetch
 
 exec python3 keeper.py --parent "$dir" python3 measure.py --wharf "$wharf" \
