@@ -248,12 +248,14 @@ impl Services {
         });
         failpoint::hit("engine.remove.rootfs");
         let mut result = rootfs;
-        for dir in [&places.run, &places.execs, &places.lasting] {
-            let removed = stdx::fs::remove_tree(dir).map_err(|error| {
-                EngineError::internal(format!("failed to remove a directory of {id}"), error)
-            });
-            result = result.and(removed);
+        let failed = || format!("failed to remove a directory of {id}");
+        for dir in [&places.run, &places.execs] {
+            let removed = stdx::fs::remove_tree(dir);
+            result = result.and(removed.map_err(|error| EngineError::internal(failed(), error)));
         }
+        // Beside the store, which deletes what it is given when nobody waits for it.
+        let discarded = self.store.discard(&places.lasting);
+        result = result.and(discarded.map_err(|error| EngineError::internal(failed(), error)));
         failpoint::hit("engine.remove.files");
         result
     }

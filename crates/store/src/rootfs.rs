@@ -120,6 +120,15 @@ impl Store {
         }
     }
 
+    /// Takes something of its caller's out of view, on the store's own file system; one that is not
+    /// there is fine. The files are deleted by [`Store::sweep`].
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn discard(&self, path: &Path) -> Result<(), StoreError> {
+        self.layout.trash(path)
+    }
+
     /// All root file systems.
     pub fn list_rootfs(&self) -> Vec<Rootfs> {
         let state = self.state();

@@ -97,24 +97,40 @@ impl Task {
             self.on_exec_exited(&exec.exec_id, exec.code);
         }
         self.end_all_execs();
-        let (restarts, saved) = self.record_exit(&ending, stopping.is_some());
+        let restarts = self.restarts_after(&ending, stopping.is_some());
+        let removes = match &stopping {
+            Some(stopping) if stopping.remove => true,
+            Some(stopping) if !stopping.restarts.is_empty() => false,
+            _ => self.record.host.auto_remove && !restarts,
+        };
+        self.note_exit(&ending, restarts);
+        // The removal that comes next writes the record and clears away, once for both; if it is
+        // interrupted, the monitor's record of the exit leads to it again.
+        let saved = !removes && self.save_or_log();
+        if removes {
+            self.publish();
+        }
+        self.probed_no_more();
         failpoint::hit("engine.exit.recorded");
         self.tell_exit(stopping.as_ref(), &ending);
         // On a full disk the monitor's own record of the exit is the only one: it is kept for the
         // next engine.
-        if saved || restarts {
+        if !removes && (saved || restarts) {
             self.begin_cleanup();
         }
         self.after_exit(stopping, restarts).await
     }
 
-    /// Writes how it ended; whether the policy wants it to start again, and whether it is on disk.
-    fn record_exit(&mut self, ending: &Ending, is_stopping: bool) -> (bool, bool) {
+    /// Whether the policy wants it to start again.
+    fn restarts_after(&self, ending: &Ending, is_stopping: bool) -> bool {
         let policy = Policy::parse(&self.record.host.restart_policy).unwrap_or(Policy::No);
+        let state = &self.record.state;
+        !is_stopping && !state.stopped_by_user && policy.restarts(ending.code, state.restart_count)
+    }
+
+    /// How it ended, in the record.
+    fn note_exit(&mut self, ending: &Ending, restarts: bool) {
         let state = &mut self.record.state;
-        let restarts = !is_stopping
-            && !state.stopped_by_user
-            && policy.restarts(ending.code, state.restart_count);
         state.state = if restarts { State::Restarting } else { State::Exited };
         state.pid = 0;
         state.start_ticks = 0;
@@ -126,9 +142,6 @@ impl Task {
         if let Some(observed) = &ending.observed {
             state.observed.get_or_insert_default().add(observed);
         }
-        let saved = self.save_or_log();
-        self.probed_no_more();
-        (restarts, saved)
     }
 
     /// Docker's order: `oom`, `stop`, `die`; then those who wait.
