@@ -274,7 +274,12 @@ fn execs_run_and_their_codes_are_kept_for_a_later_engine() {
     let Event::Started { pid, .. } = held.next() else { panic!("not started") };
     let exec = |id: &str, script: &str, attach| Request::Exec {
         exec_id: id.into(),
-        plan: ExecPlan { init_pid: pid, cgroup_path: None, process: process(script) },
+        plan: ExecPlan {
+            init_pid: pid,
+            cgroup_path: None,
+            sub_cgroups: Vec::new(),
+            process: process(script),
+        },
         attach,
     };
     let (ours, theirs) = client();

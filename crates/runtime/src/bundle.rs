@@ -155,7 +155,7 @@ impl Bundle {
             root: RootPlan::Directory(self.root_directory()?),
             root_read_only: spec.root.as_ref().is_some_and(|root| root.readonly),
             root_propagation: root_propagation(&linux.rootfs_propagation)?,
-            mounts: mounts::plan(spec, linux, &self.dir)?,
+            mounts: mounts::plan(spec, &user_namespace, &self.dir)?,
             devices: nodes::plan(&linux.devices)?,
             masked_paths: paths(&linux.masked_paths),
             readonly_paths: paths(&linux.readonly_paths),
@@ -237,6 +237,17 @@ impl Bundle {
         })
     }
 
+    /// What is left out, for the operator.
+    pub fn warnings(&self) -> Vec<String> {
+        let unknown = self.spec.process.as_ref().map(process::unknown_capabilities);
+        match unknown.unwrap_or_default().as_slice() {
+            [] => Vec::new(),
+            names => {
+                vec![format!("ignoring unknown or unavailable capabilities: [{}]", names.join(" "))]
+            }
+        }
+    }
+
     fn filter(&self) -> Result<Option<SeccompPlan>, BundleError> {
         match self.spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref()) {
             Some(profile) => filter::plan(profile).map(Some),
@@ -269,6 +280,27 @@ impl Bundle {
 /// The field that is wrong or cannot be honored.
 pub fn limits_of_update(resources: &Resources) -> Result<cgroup::Limits, BundleError> {
     limits::limits(Some(resources), limits::Devices::Keep)
+}
+
+/// Options of mounts that are known, sorted.
+pub fn mount_options() -> Vec<String> {
+    mounts::known_options()
+}
+
+/// Modes of `linux.memoryPolicy`.
+pub fn memory_policy_modes() -> Vec<&'static str> {
+    tuning::MODES.iter().map(|(name, _)| *name).collect()
+}
+
+/// Flags of `linux.memoryPolicy`.
+pub fn memory_policy_flags() -> Vec<&'static str> {
+    tuning::MODE_FLAGS.iter().map(|(name, _)| *name).collect()
+}
+
+/// Capabilities that can be given here, by name.
+pub fn capabilities() -> Vec<String> {
+    let known = sys::credentials::bounding_set();
+    seccomp::CapSet::from_bits(known).names().collect()
 }
 
 /// Reads a part of a configuration that is in a file of its own, at `path`.

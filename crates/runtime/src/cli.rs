@@ -41,7 +41,7 @@ const GLOBAL: &[Flag] = &[
     Flag::value("rootless", ' ', "accepted, without effect"),
     Flag::value("criu", ' ', "accepted, without effect"),
     Flag::value("cgroup-manager", ' ', "cgroupfs only"),
-    Flag::switch("debug", ' ', "accepted, without effect"),
+    Flag::switch("debug", ' ', "also log what is done"),
     Flag::switch("systemd-cgroup", ' ', "not supported"),
     Flag::switch("version", 'v', "show the version"),
     Flag::switch("help", 'h', "show this"),
@@ -51,6 +51,8 @@ const GLOBAL: &[Flag] = &[
 #[derive(Debug)]
 struct Globals {
     root: PathBuf,
+    /// It is not the default, which need not exist.
+    root_is_given: bool,
 }
 
 /// Runs one call, `args` being the words after the program's name; returns its exit code.
@@ -83,15 +85,24 @@ fn call(args: &[OsString], log: &mut log::Log) -> Result<i32, CliError> {
         return Ok(if parsed.is_set("help") { 0 } else { 1 });
     };
     let verb = name.to_str().and_then(verbs::find);
-    let verb = verb.ok_or_else(|| CliError::usage(format!("no such command: {name:?}")))?;
+    let verb =
+        verb.ok_or_else(|| CliError::usage(format!("No help topic for '{}'", name.display())))?;
     let words = flags::parse(verb.flags, rest, verb.order)?;
     if words.is_set("help") {
         verbs::print(&verbs::help_of(verb));
         return Ok(0);
     }
     refuse_systemd(&parsed)?;
+    log.debug(&format!("{} {}", verb.name(), words));
+    let root_is_given = parsed.path("root").is_some();
     let root = parsed.path("root").unwrap_or_else(|| PathBuf::from(ROOT_DEFAULT));
-    (verb.run)(&Globals { root }, &words)
+    let outcome = (verb.run)(&Globals { root, root_is_given }, &words);
+    log.debug(&format!(
+        "{} ends: {}",
+        verb.name(),
+        if outcome.is_ok() { "done" } else { "failed" }
+    ));
+    outcome
 }
 
 fn refuse_systemd(parsed: &Parsed) -> Result<(), CliError> {

@@ -56,7 +56,10 @@ pub fn exec_with(
     let cgroup = plan.cgroup_path.as_ref().map(|path| Cgroup::open(hierarchy, path)).transpose();
     let cgroup = cgroup.map_err(join_failure)?;
     let entrance = cgroup.as_ref().map(Entrance::of).transpose()?.unwrap_or_default();
-    let (upper, lower) = handshake::pair().map_err(Failure::at("make a socket pair"))?;
+    let (mut upper, lower) = handshake::pair().map_err(Failure::at("make a socket pair"))?;
+    if options.patient {
+        upper.be_patient();
+    }
     let spec = CloneSpec { flags: 0, cgroup: entrance.born_in.as_ref().map(AsFd::as_fd) };
     let first = match sys::process::clone3(&spec).map_err(Failure::at("clone the process"))? {
         Fork::Child => {
@@ -71,6 +74,7 @@ pub fn exec_with(
     let left_outside = cgroup.filter(|_| entrance.by_hand);
     let result = left_outside
         .map_or(Ok(()), |cgroup| cgroup.attach(child.pid.unsigned_abs()).map_err(join_failure))
+        .and_then(|()| enter_sub_cgroups(plan, child.pid))
         .and_then(|()| launch::apply_from_outside(&plan.process, child.pid))
         .and_then(|()| upper.go(&[]).map_err(Failure::at("let the process go on")))
         .and_then(|()| launch::await_start(&upper, true, &child, &mut || Ok(()), on_listener));
@@ -81,6 +85,15 @@ pub fn exec_with(
             Err(failure)
         }
     }
+}
+
+fn enter_sub_cgroups(plan: &ExecPlan, pid: i32) -> Result<(), Failure> {
+    plan.sub_cgroups.iter().try_for_each(|directory| {
+        std::fs::write(directory.join("cgroup.procs"), pid.to_string()).map_err(|error| {
+            let (directory, cause) = (directory.display(), crate::failure::plain(&error));
+            Failure::invalid(format!("error adding pid {pid} to cgroup `{directory}`: {cause}"))
+        })
+    })
 }
 
 /// How the process gets into the container's cgroup.

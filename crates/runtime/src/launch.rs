@@ -91,11 +91,16 @@ pub struct StageOptions {
     pub preserved_fds: u32,
     /// The program gets a session keyring of its own, not the caller's.
     pub new_keyring: bool,
+    /// The start may take long: the cgroup may be frozen.
+    pub patient: bool,
+    /// The terminal does not write a carriage return before each new line: its other end is not
+    /// another terminal.
+    pub plain_lines: bool,
 }
 
 impl Default for StageOptions {
     fn default() -> StageOptions {
-        StageOptions { preserved_fds: 0, new_keyring: true }
+        StageOptions { preserved_fds: 0, new_keyring: true, patient: false, plain_lines: false }
     }
 }
 
@@ -313,12 +318,17 @@ fn prepare(
 /// What a process in a user namespace may not do to itself.
 pub(crate) fn apply_from_outside(process: &ProcessPlan, pid: i32) -> Result<(), Failure> {
     for limit in &process.rlimits {
-        sys::process::set_rlimit_of(pid, limit.resource, limit.soft, limit.hard).map_err(
-            |error| {
-                let step = format!("set resource limit {}", limit.resource);
-                Failure::at(step)(error)
-            },
-        )?;
+        let (mut soft, mut hard) = (limit.soft, limit.hard);
+        if limit.resource == sys::libc::RLIMIT_NOFILE {
+            // Only as far as it is raised: the stage still gets descriptors, and lowers it last.
+            let (soft_now, hard_now) = sys::process::rlimit(limit.resource)
+                .map_err(Failure::at("read the limit of descriptors"))?;
+            (soft, hard) = (soft.max(soft_now), hard.max(hard_now));
+        }
+        sys::process::set_rlimit_of(pid, limit.resource, soft, hard).map_err(|error| {
+            let step = format!("set resource limit {}", limit.resource);
+            Failure::at(step)(error)
+        })?;
     }
     if let Some(score) = process.oom_score_adj {
         std::fs::write(format!("/proc/{pid}/oom_score_adj"), score.to_string())

@@ -455,6 +455,8 @@ pub struct ExecPlan {
     pub init_pid: i32,
     /// Cgroup to join; `None`: stay in the caller's.
     pub cgroup_path: Option<String>,
+    /// Directories of cgroups below it to join in its stead.
+    pub sub_cgroups: Vec<PathBuf>,
     /// What to execute.
     pub process: ProcessPlan,
 }

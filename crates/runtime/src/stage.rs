@@ -218,7 +218,7 @@ fn become_container(
     sys::rustix::process::setsid().map_err(Failure::at("start a session"))?;
     let own = open_root()?;
     if let Some(size) = plan.process.terminal {
-        terminal::allocate(own.as_fd(), size, lower, true)?;
+        terminal::allocate(own.as_fd(), size, context, true)?;
     } else {
         redirect(context.streams)?;
     }
@@ -235,7 +235,7 @@ fn become_exec(plan: &ExecPlan, kinds: u64, context: &Context<'_>) -> Result<Nev
     sys::rustix::process::setsid().map_err(Failure::at("start a session"))?;
     let own = open_root()?;
     if let Some(size) = plan.process.terminal {
-        terminal::allocate(own.as_fd(), size, lower, false)?;
+        terminal::allocate(own.as_fd(), size, context, false)?;
     } else {
         redirect(context.streams)?;
     }

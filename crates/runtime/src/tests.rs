@@ -417,6 +417,7 @@ fn a_second_process_joins() {
     let exec_plan = ExecPlan {
         init_pid: launched.pid,
         cgroup_path: plan.cgroup.path.clone(),
+        sub_cgroups: Vec::new(),
         process: process(&["sh", "-c", script]),
     };
     let streams = [null.as_fd(), writer.as_fd(), writer.as_fd()];

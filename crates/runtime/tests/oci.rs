@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-const APPLETS: [&str; 21] = [
+const APPLETS: [&str; 22] = [
     "sh", "true", "cat", "id", "ls", "sleep", "tty", "stty", "echo", "hostname", "mount", "grep",
-    "mkdir", "touch", "readlink", "kill", "wc", "umount", "uname", "cut", "head",
+    "mkdir", "touch", "readlink", "kill", "wc", "umount", "uname", "cut", "head", "tail",
 ];
 
 /// A bundle and a place for state.
@@ -598,4 +598,87 @@ fn mounts_are_copied_up_mapped_and_listed_in_order() {
     let words: Vec<&str> = said.split_whitespace().collect();
     assert_eq!(words[..2], ["copied", "1"], "{out:?}");
     assert_eq!(words[3..7], ["/proc", "/mapped", "/dev", "/etc"], "{out:?}");
+}
+
+#[test]
+fn counters_and_out_of_memory_are_told() {
+    use std::io::BufRead;
+    let mut fixture = Fixture::new(&["sleep", "1000"]);
+    fixture.config["linux"]["resources"]["memory"] = json!({"limit": 16 << 20, "swap": 16 << 20});
+    fixture.create();
+    fixture.ok(&["start"]);
+    let stats: Value = serde_json::from_str(&fixture.ok(&["events", "--stats"])).unwrap();
+    assert_eq!((&stats["type"], &stats["id"]), (&json!("stats"), &json!(fixture.id)));
+    assert_eq!(stats["data"]["pids"]["current"], 1);
+    assert_eq!(stats["data"]["memory"]["usage"]["limit"], 16 << 20);
+    let mut events = command(fixture.dir.path())
+        .args(["events", "--interval", "100ms", &fixture.id])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(events.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with(r#"{"type":"stats","id":"oci-test-"#));
+    // The hog only: the container's first process is not the one to be killed.
+    let script = "echo 1000 > /proc/self/oom_score_adj; head -c 64m /dev/zero | tail > /dev/null";
+    fixture.exec(&["ID", "sh", "-c", script]);
+    assert!(lines.any(|line| line.unwrap().starts_with(r#"{"type":"oom""#)));
+    fixture.ok(&["delete", "--force"]);
+    // It ends with the container.
+    assert!(events.wait().unwrap().success());
+    fixture.fails(&["events", "--stats"], "does not exist");
+}
+
+#[test]
+fn callers_read_these_texts_and_codes() {
+    let fixture = Fixture::new(&["sleep", "1000"]);
+    fixture.create();
+    fixture.ok(&["start"]);
+    let state = fixture.ok(&["state"]);
+    assert!(state.starts_with("{\n  \"ociVersion\": "), "{state}");
+    let list = fixture.ok(&["list", "--format", "json"]);
+    assert!(list.starts_with("[{\"ociVersion\":") && list.contains("\"owner\":\"root\""), "{list}");
+    assert_eq!(fixture.exec(&["ID", "nosuch"]).status.code(), Some(255));
+    assert_eq!(fixture.exec(&["ID", "sh", "-c", "exit 42"]).status.code(), Some(42));
+    let out = fixture.exec(&["--cgroup", "..", "ID", "true"]);
+    assert!(String::from_utf8_lossy(&out.stderr).contains("bad sub cgroup path"), "{out:?}");
+    let out = fixture.exec(&["--cgroup", "nosuch", "ID", "true"]);
+    assert!(String::from_utf8_lossy(&out.stderr).contains("error adding pid"), "{out:?}");
+    let mut second = Fixture::new(&["true"]);
+    second.config["linux"]["cgroupsPath"] = json!(format!("/{}", fixture.id));
+    let bundle = second.dir.path().to_str().unwrap().to_owned();
+    second.fails(&["create", "--bundle", &bundle], "container's cgroup is not empty");
+    second.fails(&["checkpoint"], "not supported");
+    second.fails(&["nosuch"], "No help topic for 'nosuch'");
+    second.fails(&["--debug", "state"], "level=debug");
+    let features: Value = serde_json::from_str(&fixture.ok(&["features"])).unwrap();
+    let hooks = features["hooks"].as_array().unwrap();
+    assert_eq!(hooks.len(), 6);
+    assert!(features["mountOptions"].as_array().unwrap().contains(&json!("rnosymfollow")));
+}
+
+#[test]
+fn a_process_is_handed_over() {
+    let fixture = Fixture::new(&["sleep", "1000"]);
+    let socket = fixture.path("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    fixture.create_with(&["--pidfd-socket", socket.to_str().unwrap()]);
+    let (stream, _) = listener.accept().unwrap();
+    let mut text = [0u8; 64];
+    let got = sys::socket::receive_with_fds(stream.as_fd(), &mut text, true).unwrap();
+    sys::process::pidfd_send_signal(got.fds[0].as_fd(), sys::libc::SIGKILL).unwrap();
+    fixture.wait_for("stopped");
+}
+
+#[test]
+fn limits_of_descriptors_do_not_hinder_the_start() {
+    let mut fixture = Fixture::new(&["sh", "-c", "ulimit -n; mount | grep -c /mnt/"]);
+    fixture.config["process"]["rlimits"] =
+        json!([{"type": "RLIMIT_NOFILE", "soft": 10, "hard": 10}]);
+    fixture.config["root"]["readonly"] = json!(false);
+    let mounts = fixture.config["mounts"].as_array_mut().unwrap();
+    mounts.extend((0..30).map(|number| {
+        json!({"destination": format!("/mnt/{number}"), "source": "/etc", "options": ["bind"]})
+    }));
+    let out = fixture.run(&[]);
+    assert_eq!(text(&out), "10\n30\n", "{out:?}");
 }

@@ -91,7 +91,7 @@ pub enum CompileError {
     #[error("compile seccomp profile: SCMP_ACT_NOTIFY cannot be used as default action")]
     NotifyDefault,
     /// Notification of `write`: the runtime hands the listener over with it.
-    #[error("compile seccomp profile: SCMP_ACT_NOTIFY cannot be used for the `write` system call")]
+    #[error("compile seccomp profile: SCMP_ACT_NOTIFY cannot be used for the write syscall")]
     NotifyWrite,
     /// Notifications, but nobody to send them to: the first such call would wait for ever.
     #[error("compile seccomp profile: SCMP_ACT_NOTIFY needs `listenerPath`")]

@@ -160,6 +160,7 @@ impl Task {
         let plan = ExecPlan {
             init_pid: self.record.state.pid,
             cgroup_path: Some(self.cgroup_path()),
+            sub_cgroups: Vec::new(),
             process,
         };
         let (attach, fd) = client.unzip();

@@ -161,11 +161,20 @@ fn wait(child: &mut Child, timeout: Option<u64>) -> io::Result<Option<ExitStatus
 
 /// Whether the descriptor became readable in time.
 pub(crate) fn wait_readable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    wait_for(fd, PollFlags::IN, timeout)
+}
+
+/// Whether one of the events, or an error, came in time.
+pub(crate) fn wait_for(
+    fd: BorrowedFd<'_>,
+    events: PollFlags,
+    timeout: Duration,
+) -> io::Result<bool> {
     let end = Instant::now().checked_add(timeout);
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut [PollFd::new(&fd, PollFlags::IN)], left.as_ref()) {
+        match poll(&mut [PollFd::new(&fd, events)], left.as_ref()) {
             Ok(ready) => return Ok(ready > 0),
             Err(sys::rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),

@@ -2,11 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use oci::runtime_spec::{Linux, Mount, Spec};
+use oci::runtime_spec::{Mount, Spec};
 use sys::mount;
 
 use super::{BundleError, namespaces};
-use crate::plan::{BindIds, MoreAttributes, MountAttributes, MountKind, MountPlan, Propagation};
+use crate::plan::{
+    BindIds, MoreAttributes, MountAttributes, MountKind, MountPlan, Propagation, UserNamespace,
+};
 
 /// File systems that are mounted by their name alone. Others need a device, which the container's
 /// configuration shall not make the host's kernel read.
@@ -52,10 +54,14 @@ const ATTRIBUTES: [(&str, u64, u64); 18] = [
 ];
 
 /// Reads them, in order.
-pub(super) fn plan(spec: &Spec, linux: &Linux, dir: &Path) -> Result<Vec<MountPlan>, BundleError> {
+pub(super) fn plan(
+    spec: &Spec,
+    user: &UserNamespace,
+    dir: &Path,
+) -> Result<Vec<MountPlan>, BundleError> {
     let mut plans = Vec::with_capacity(spec.mounts.len() + 1);
     for (index, mount) in spec.mounts.iter().enumerate() {
-        plans.push(one(mount, &format!("mounts[{index}]"), linux, dir)?);
+        plans.push(one(mount, &format!("mounts[{index}]"), user, dir)?);
     }
     // The nodes must be somewhere. A root file system's own /dev is not it: they would stay.
     if !plans.iter().any(|plan| plan.target == Path::new("/dev")) {
@@ -71,7 +77,12 @@ pub(super) fn plan(spec: &Spec, linux: &Linux, dir: &Path) -> Result<Vec<MountPl
     Ok(plans)
 }
 
-fn one(mount: &Mount, field: &str, linux: &Linux, dir: &Path) -> Result<MountPlan, BundleError> {
+fn one(
+    mount: &Mount,
+    field: &str,
+    user: &UserNamespace,
+    dir: &Path,
+) -> Result<MountPlan, BundleError> {
     let target = clean(&mount.destination);
     if mount.destination.is_empty() || target == Path::new("/") {
         let reason = "nothing can be mounted on the root itself";
@@ -80,7 +91,7 @@ fn one(mount: &Mount, field: &str, linux: &Linux, dir: &Path) -> Result<MountPla
     let options = Options::parse(mount, field)?;
     let is_bind = options.bind.is_some() || mount.kind == "bind";
     let mut propagation = options.propagation;
-    let mapped = ids(mount, field, linux, is_bind, &options)?;
+    let mapped = ids(mount, field, user, is_bind, &options)?;
     let kind = if is_bind {
         if mount.source.is_empty() {
             let reason = "a bind needs one";
@@ -124,7 +135,7 @@ fn one(mount: &Mount, field: &str, linux: &Linux, dir: &Path) -> Result<MountPla
 fn ids(
     mount: &Mount,
     field: &str,
-    linux: &Linux,
+    user: &UserNamespace,
     is_bind: bool,
     options: &Options,
 ) -> Result<BindIds, BundleError> {
@@ -136,18 +147,34 @@ fn ids(
     if !is_bind {
         return invalid("id-mapped mounts are only supported for binds");
     }
-    let (uids, gids) = match own {
-        true => (&mount.uid_mappings, &mount.gid_mappings),
-        false => (&linux.uid_mappings, &linux.gid_mappings),
+    let (uid_map, gid_map) = match (own, user) {
+        (true, _) => (
+            namespaces::mappings(&format!("{field}.uidMappings"), &mount.uid_mappings)?,
+            namespaces::mappings(&format!("{field}.gidMappings"), &mount.gid_mappings)?,
+        ),
+        (false, UserNamespace::New { uid_map, gid_map, .. })
+        | (false, UserNamespace::Join { uid_map, gid_map, .. }) => {
+            (uid_map.clone(), gid_map.clone())
+        }
+        (false, UserNamespace::Host) => (Vec::new(), Vec::new()),
     };
-    if uids.is_empty() || gids.is_empty() {
+    if uid_map.is_empty() || gid_map.is_empty() {
         return invalid("id-mapped mounts need mappings of users and of groups");
     }
-    Ok(BindIds::Own {
-        uid_map: namespaces::mappings(&format!("{field}.uidMappings"), uids)?,
-        gid_map: namespaces::mappings(&format!("{field}.gidMappings"), gids)?,
-        recursive: options.idmap == Some(Recursion::Tree),
-    })
+    Ok(BindIds::Own { uid_map, gid_map, recursive: options.idmap == Some(Recursion::Tree) })
+}
+
+/// All options that are known, sorted.
+pub(super) fn known_options() -> Vec<String> {
+    let spread = ["private", "slave", "shared", "unbindable"];
+    let single = ATTRIBUTES.iter().map(|(name, _, _)| *name).chain(spread);
+    let mut all: Vec<String> =
+        single.flat_map(|name| [name.to_owned(), format!("r{name}")]).collect();
+    let others = ["bind", "rbind", "idmap", "ridmap", "tmpcopyup"];
+    let plain = others.iter().chain(&WITHOUT_EFFECT).chain(&OF_FILE_SYSTEMS);
+    all.extend(plain.map(|name| (*name).to_owned()));
+    all.sort_unstable();
+    all
 }
 
 /// The propagation of this name.

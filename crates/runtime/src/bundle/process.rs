@@ -54,7 +54,7 @@ pub(super) fn plan(
         user: format!("{}:{}", user.uid, user.gid),
         keep_primary_group: false,
         additional_groups: user.additional_gids.iter().map(u32::to_string).collect(),
-        capabilities: plan_capabilities(capabilities, &field("capabilities"))?,
+        capabilities: plan_capabilities(capabilities),
         no_new_privileges: process.no_new_privileges,
         rlimits: plan_limits(&process.rlimits, &field("rlimits"))?,
         oom_score_adj: process.oom_score_adj,
@@ -96,26 +96,40 @@ fn size(process: &Process) -> TerminalSize {
     TerminalSize { height: clip(size.height), width: clip(size.width) }
 }
 
-fn plan_capabilities(names: &Names, at: &str) -> Result<Capabilities, BundleError> {
-    let set = |field: &str, names: &[String]| {
-        names.iter().try_fold(CapSet::EMPTY, |set, name| {
-            let known = set.with(name).filter(|_| name.starts_with("CAP_"));
-            known.ok_or_else(|| {
-                let reason = format!("unknown capability `{name}`");
-                BundleError::invalid(format!("{at}.{field}"), reason)
-            })
-        })
+fn plan_capabilities(names: &Names) -> Capabilities {
+    let set = |names: &[String]| {
+        names.iter().fold(CapSet::EMPTY, |set, name| known_capability(set, name).unwrap_or(set))
     };
-    let inheritable = set("inheritable", &names.inheritable)?.bits();
-    let permitted = set("permitted", &names.permitted)?.bits();
-    Ok(Capabilities {
-        bounding: set("bounding", &names.bounding)?.bits(),
-        effective: set("effective", &names.effective)?.bits() & permitted,
+    let inheritable = set(&names.inheritable).bits();
+    let permitted = set(&names.permitted).bits();
+    Capabilities {
+        bounding: set(&names.bounding).bits(),
+        effective: set(&names.effective).bits() & permitted,
         // The kernel lets nothing be ambient that is not both (capabilities(7)).
-        ambient: set("ambient", &names.ambient)?.bits() & permitted & inheritable,
+        ambient: set(&names.ambient).bits() & permitted & inheritable,
         inheritable,
         permitted,
-    })
+    }
+}
+
+fn known_capability(set: CapSet, name: &str) -> Option<CapSet> {
+    set.with(name).filter(|_| name.starts_with("CAP_"))
+}
+
+/// Names of capabilities that are left out because nobody knows them: as specified, a warning
+/// (runtime-spec config.md#linux-process).
+pub(super) fn unknown_capabilities(process: &Process) -> Vec<String> {
+    let Some(names) = &process.capabilities else { return Vec::new() };
+    let mut unknown: Vec<String> =
+        [&names.bounding, &names.effective, &names.inheritable, &names.permitted, &names.ambient]
+            .into_iter()
+            .flatten()
+            .filter(|name| known_capability(CapSet::EMPTY, name).is_none())
+            .cloned()
+            .collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    unknown
 }
 
 fn plan_limits(limits: &[NamedLimit], at: &str) -> Result<Vec<Rlimit>, BundleError> {

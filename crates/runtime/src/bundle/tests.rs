@@ -63,8 +63,6 @@ fn what_is_not_honored_is_named() {
     refused("/process", Value::Null, "process");
     refused("/process/args", json!([]), "process.args");
     refused("/process/cwd", json!("tmp"), "process.cwd");
-    refused("/process/capabilities/bounding", json!(["CAP_X"]), "process.capabilities.bounding");
-    refused("/process/capabilities/ambient", json!(["KILL"]), "process.capabilities.ambient");
     refused("/process/rlimits/0", json!({"type": "RLIMIT_X"}), "process.rlimits[0]");
     refused("/process/apparmorProfile", json!("x"), "process.apparmorProfile");
     refused("/process/selinuxLabel", json!("x"), "process.selinuxLabel");
@@ -120,6 +118,16 @@ fn users_are_numbers_and_groups_exact() {
     assert_eq!(process.user, "5:6");
     assert_eq!(process.additional_groups, ["6", "7"]);
     assert_eq!(process.capabilities, crate::plan::Capabilities::default());
+}
+
+#[test]
+fn capabilities_that_nobody_knows_are_left_out_and_told() {
+    let caps = json!({"bounding": ["CAP_X", "CAP_KILL"], "permitted": ["CHOWN"]});
+    let config = with("/process/capabilities", caps);
+    let capabilities = plan(&config).process.capabilities;
+    assert_eq!((capabilities.bounding, capabilities.permitted), (1 << 5, 0));
+    let warning = "ignoring unknown or unavailable capabilities: [CAP_X CHOWN]";
+    assert_eq!(bundle(&config).warnings(), [warning]);
 }
 
 #[test]

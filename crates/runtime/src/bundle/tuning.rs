@@ -35,7 +35,7 @@ const CLASSES: [(&str, u32); 3] =
     [("IOPRIO_CLASS_RT", 1), ("IOPRIO_CLASS_BE", 2), ("IOPRIO_CLASS_IDLE", 3)];
 
 /// Modes by name (set_mempolicy(2)).
-const MODES: [(&str, u32); 7] = [
+pub(super) const MODES: [(&str, u32); 7] = [
     ("MPOL_DEFAULT", 0),
     ("MPOL_PREFERRED", 1),
     ("MPOL_BIND", 2),
@@ -46,7 +46,7 @@ const MODES: [(&str, u32); 7] = [
 ];
 
 /// Mode flags by name.
-const MODE_FLAGS: [(&str, u32); 3] = [
+pub(super) const MODE_FLAGS: [(&str, u32); 3] = [
     ("MPOL_F_NUMA_BALANCING", 1 << 13),
     ("MPOL_F_RELATIVE_NODES", 1 << 14),
     ("MPOL_F_STATIC_NODES", 1 << 15),

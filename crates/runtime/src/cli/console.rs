@@ -20,6 +20,15 @@ pub(super) fn send(socket: &Path, master: &OwnedFd) -> Result<(), CliError> {
         .map_err(CliError::at(step()))
 }
 
+/// Sends the descriptor of a process to whoever listens at `socket`.
+pub(super) fn send_process(socket: &Path, pidfd: &OwnedFd) -> Result<(), CliError> {
+    let step = || format!("send the process to `{}`", socket.display());
+    let stream = UnixStream::connect(socket).map_err(CliError::at(step()))?;
+    sys::socket::send_with_fds(stream.as_fd(), b"pidfd", &[pidfd.as_fd()])
+        .map(drop)
+        .map_err(CliError::at(step()))
+}
+
 /// The caller's own terminal, every key of which goes to the container until this is dropped.
 #[derive(Debug)]
 pub(super) struct RawTerminal {

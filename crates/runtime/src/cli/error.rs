@@ -25,6 +25,12 @@ pub(super) enum CliError {
     /// A signal for a container that has ended.
     #[error("container not running")]
     NotRunning,
+    /// A further process in a container that stands still.
+    #[error("cannot exec in a paused container (use --ignore-paused to override)")]
+    Paused,
+    /// A further process could not be run.
+    #[error("exec failed")]
+    Exec(#[source] Box<CliError>),
     /// The container's state forbids the call.
     #[error("cannot {action} container {id} that is {}", shown(*.status))]
     State { action: &'static str, id: String, status: Status },
@@ -84,6 +90,10 @@ impl CliError {
 
     /// Of the runtime itself; a container's own code is not an error.
     pub(super) fn exit_code(&self) -> i32 {
-        1
+        match self {
+            // The codes below are those of processes.
+            CliError::Exec(_) => 255,
+            _ => 1,
+        }
     }
 }

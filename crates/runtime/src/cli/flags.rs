@@ -52,6 +52,17 @@ pub(super) struct Parsed {
     pub(super) words: Vec<OsString>,
 }
 
+impl std::fmt::Display for Parsed {
+    /// As given, but for values of flags, which may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.flags.iter().try_for_each(|(name, _)| write!(f, "--{name} "))?;
+        match self.words.first() {
+            Some(word) => write!(f, "{}", word.display()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Sorts `args` by the table. One dash or two before a name are the same, as in runc.
 pub(super) fn parse(
     table: &'static [Flag],

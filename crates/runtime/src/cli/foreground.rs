@@ -8,7 +8,6 @@ use sys::process::Exit;
 use sys::rustix;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sys::rustix::io::Errno;
-use sys::rustix::termios::{self, OptionalActions, OutputModes};
 
 use super::console::RawTerminal;
 use super::error::CliError;
@@ -84,10 +83,6 @@ fn wait(pidfd: &OwnedFd, signals: &Signals) -> io::Result<()> {
 /// wrote is out.
 fn carry(pidfd: BorrowedFd<'_>, master: &OwnedFd, signals: &Signals) -> io::Result<()> {
     let own = RawTerminal::enter()?;
-    // Lines end as the program writes them: who reads our output may be no terminal.
-    let mut modes = termios::tcgetattr(master)?;
-    modes.output_modes.remove(OutputModes::ONLCR);
-    termios::tcsetattr(master, OptionalActions::Now, &modes)?;
     rustix::io::ioctl_fionbio(master, true)?;
     let stdin = rustix::stdio::stdin();
     let mut input_open = true;

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde_json::json;
@@ -16,11 +16,12 @@ use super::flags::Parsed;
 pub(super) struct Log {
     path: Option<PathBuf>,
     json: bool,
+    debug: bool,
 }
 
 impl Log {
     pub(super) fn none() -> Log {
-        Log { path: None, json: false }
+        Log { path: None, json: false, debug: false }
     }
 
     /// As the global flags say.
@@ -32,17 +33,35 @@ impl Log {
                 return Err(CliError::usage(format!("unknown log-format {other:?}")));
             }
         };
-        Ok(Log { path: parsed.path("log"), json })
+        Ok(Log { path: parsed.path("log"), json, debug: parsed.is_set("debug") })
     }
 
     /// Appends an error. A log that cannot be written is no reason to fail once more.
     pub(super) fn error(&self, text: &str) {
-        let Some(path) = &self.path else { return };
+        if let Some(path) = &self.path {
+            self.append(path, "error", text);
+        }
+    }
+
+    /// Says what is done, when asked to.
+    pub(super) fn debug(&self, text: &str) {
+        match &self.path {
+            _ if !self.debug => {}
+            Some(path) => self.append(path, "debug", text),
+            None => eprintln!("{}", self.line("debug", text)),
+        }
+    }
+
+    fn line(&self, level: &str, text: &str) -> String {
         let time = clock::rfc3339(SystemTime::now());
-        let line = match self.json {
-            true => json!({"level": "error", "msg": text, "time": time}).to_string(),
-            false => format!("time={time:?} level=error msg={text:?}"),
-        };
+        match self.json {
+            true => json!({"level": level, "msg": text, "time": time}).to_string(),
+            false => format!("time={time:?} level={level} msg={text:?}"),
+        }
+    }
+
+    fn append(&self, path: &Path, level: &str, text: &str) {
+        let line = self.line(level, text);
         let opened = OpenOptions::new().append(true).create(true).open(path);
         let _ = opened.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     }

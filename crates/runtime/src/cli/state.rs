@@ -9,15 +9,15 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cgroup::{Cgroup, Hierarchy};
 use oci::runtime_spec::{Hook, Status};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use stdx::fs::{Durability, PathError};
+use sys::rustix::event::PollFlags;
 use sys::rustix::fs::{FileType, FlockOperation, Mode};
 
 use super::error::{CliError, shown};
@@ -35,6 +35,9 @@ const GATE: &str = "exec.fifo";
 
 /// As long as a file name may be.
 const ID_BYTES_MAX: usize = 255;
+/// How long a process may take to execute its program, hooks in the container included, before it
+/// is no longer waited for.
+const START_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a killed process may take to end, and a cgroup to get empty.
 const END_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -182,7 +185,8 @@ impl Container {
             .map_err(CliError::at("close the gate"))
     }
 
-    /// Lets its process go.
+    /// Lets its process go, and waits until it has executed the program, or failed to: by then it
+    /// has let go of the gate.
     pub(super) fn open_gate(&self) -> Result<(), CliError> {
         let path = self.dir.join(GATE);
         let flags = sys::rustix::fs::OFlags::WRONLY
@@ -191,7 +195,11 @@ impl Container {
         let gate = sys::rustix::fs::open(&path, flags, Mode::empty())
             .map_err(CliError::at("open the gate: nobody waits there"))?;
         sys::rustix::io::write(&gate, b"!").map_err(CliError::at("open the gate"))?;
-        std::fs::remove_file(&path).map_err(CliError::at("remove the gate"))
+        std::fs::remove_file(&path).map_err(CliError::at("remove the gate"))?;
+        // Nothing is asked for: the kernel tells of a pipe without readers in any case.
+        hooks::wait_for(gate.as_fd(), PollFlags::empty(), START_DEADLINE)
+            .map(drop)
+            .map_err(CliError::at("wait for the program"))
     }
 
     /// Removes what is on disk.
@@ -222,6 +230,22 @@ impl Container {
         }
     }
 
+    /// What is printed of it.
+    pub(super) fn shown<'a>(&self, record: &'a StateRecord, status: Status) -> Shown<'a> {
+        let owner = std::fs::metadata(&self.dir).map(|dir| user_name(dir.uid()));
+        Shown {
+            oci_version: &record.oci_version,
+            id: &record.id,
+            pid: if status == Status::Stopped { 0 } else { record.pid },
+            status: shown(status),
+            bundle: &record.bundle,
+            rootfs: &record.rootfs,
+            created: &record.created,
+            annotations: &record.annotations,
+            owner: owner.unwrap_or_default(),
+        }
+    }
+
     /// Removes the container, of which no process but leftovers may live.
     pub(super) fn destroy(&self, record: &StateRecord) -> Result<(), CliError> {
         if let Some(cgroup) = record.cgroup()? {
@@ -237,6 +261,49 @@ impl Container {
         }
         self.forget()
     }
+}
+
+/// What `state` and `list` print: the specification's document with what runc adds, its keys in
+/// runc's order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown<'a> {
+    oci_version: &'a str,
+    pub(super) id: &'a str,
+    pid: i32,
+    status: &'static str,
+    bundle: &'a Path,
+    rootfs: &'a Path,
+    created: &'a str,
+    annotations: &'a BTreeMap<String, String>,
+    owner: String,
+}
+
+impl Shown<'_> {
+    /// The cells of a table.
+    pub(super) fn cells(&self) -> [String; 6] {
+        [
+            self.id.to_owned(),
+            self.pid.to_string(),
+            self.status.to_owned(),
+            self.bundle.display().to_string(),
+            self.created.to_owned(),
+            self.owner.clone(),
+        ]
+    }
+}
+
+/// The user's name, or the number of one without.
+fn user_name(uid: u32) -> String {
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    };
+    let found = accounts.lines().find_map(name);
+    found.unwrap_or(number)
 }
 
 impl StateRecord {
@@ -290,21 +357,6 @@ impl StateRecord {
                 io::ErrorKind::TimedOut,
             ))),
         }
-    }
-
-    /// What `state` prints: the specification's document with what runc adds.
-    pub(super) fn shown(&self, status: Status) -> serde_json::Value {
-        json!({
-            "ociVersion": self.oci_version,
-            "id": self.id,
-            "pid": if status == Status::Stopped { 0 } else { self.pid },
-            "status": shown(status),
-            "bundle": self.bundle,
-            "rootfs": self.rootfs,
-            "created": self.created,
-            "annotations": self.annotations,
-            "owner": "",
-        })
     }
 
     /// What hooks get on their standard input.

@@ -6,8 +6,10 @@ use super::Globals;
 use super::error::CliError;
 use super::flags::{Flag, Order, Parsed};
 
+mod checkpoint;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
@@ -32,18 +34,27 @@ pub(super) struct Verb {
     pub(super) run: fn(&Globals, &Parsed) -> Result<i32, CliError>,
 }
 
+impl Verb {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// What callers may ask of every verb.
 const HELP: Flag = Flag::switch("help", 'h', "show this");
 
-const VERBS: [Verb; 15] = [
+const VERBS: [Verb; 18] = [
+    checkpoint::CHECKPOINT,
     create::VERB,
     delete::VERB,
+    events::VERB,
     exec::VERB,
     features::VERB,
     kill::VERB,
     list::VERB,
     pause::PAUSE,
     ps::VERB,
+    checkpoint::RESTORE,
     pause::RESUME,
     run::VERB,
     spec::VERB,
@@ -66,23 +77,26 @@ const HELP_VERB: Verb = Verb {
 };
 
 pub(super) fn find(name: &str) -> Option<&'static Verb> {
-    static TABLE: [Verb; 15] = VERBS;
+    static TABLE: [Verb; 18] = VERBS;
     TABLE.iter().find(|verb| verb.name == name)
 }
 
 pub(super) fn help() -> String {
-    let mut text = "Usage: wharf runtime [flags] COMMAND [flags] ...\n\nCommands:\n".to_owned();
+    let mut text = "NAME:\n   wharf-runtime - Open Container Initiative runtime\n\nUSAGE:\n   \
+                    wharf-runtime [flags] COMMAND [flags] ...\n\nCOMMANDS:\n"
+        .to_owned();
     for verb in &VERBS {
         text.push_str(&format!("  {:<10}{}\n", verb.name, verb.about));
     }
-    text.push_str("\nFlags:\n");
+    text.push_str("\nGLOBAL OPTIONS:\n");
     text.extend(super::GLOBAL.iter().map(Flag::help));
     text
 }
 
 pub(super) fn help_of(verb: &Verb) -> String {
     let mut text = format!(
-        "Usage: wharf runtime {} [flags] {}\n\n{}\n\nFlags:\n",
+        "NAME:\n   wharf-runtime {0} - {2}\n\nUSAGE:\n   wharf-runtime {0} [flags] {1}\n\n\
+         OPTIONS:\n",
         verb.name, verb.words, verb.about
     );
     text.extend(verb.flags.iter().map(Flag::help));

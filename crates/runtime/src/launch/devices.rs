@@ -35,7 +35,18 @@ pub(super) fn prepare(
     for device in &plan.devices {
         node(dev.as_fd(), device, owner)?;
     }
+    if plan.process.terminal.is_some() {
+        // What the terminal is mounted on: later `/dev` may be read-only.
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(dev.as_fd(), "console", FileType::RegularFile, mode, 0)
+            .map_err(Failure::at("make `/dev/console`"))?;
+        give(dev.as_fd(), Path::new("console"), owner.root_uid, owner.root_gid)?;
+    }
     for (name, target) in LINKS {
+        // Where the kernel has no such file, a link to it would be one to nothing.
+        if name == "core" && !Path::new(target).exists() {
+            continue;
+        }
         symlinkat(target, &dev, name).map_err(Failure::at(format!("link `/dev/{name}`")))?;
         give(dev.as_fd(), Path::new(name), owner.root_uid, owner.root_gid)?;
     }

@@ -12,7 +12,7 @@ use sys::{libc, rustix};
 
 use super::ids::Owner;
 use crate::failure::Failure;
-use crate::plan::{LaunchPlan, RootPlan};
+use crate::plan::{LaunchPlan, Propagation, RootPlan};
 
 /// Makes it.
 pub(crate) fn prepare(plan: &LaunchPlan, owner: &Owner) -> Result<OwnedFd, Failure> {
@@ -22,7 +22,10 @@ pub(crate) fn prepare(plan: &LaunchPlan, owner: &Owner) -> Result<OwnedFd, Failu
                 .map_err(Failure::at(format!("open the root file system `{}`", path.display())))?;
             // Nothing goes out to the host; what is unmounted there does not stay pinned here. A
             // shared mount could not become the root (pivot_root(2)).
-            let propagation = libc::MS_SLAVE;
+            let propagation = match plan.root_propagation {
+                Propagation::Shared => libc::MS_PRIVATE,
+                _ => libc::MS_SLAVE,
+            };
             let change =
                 AttributeChange { propagation, recursive: true, ..AttributeChange::default() };
             mount::set_attributes(tree.as_fd(), change)

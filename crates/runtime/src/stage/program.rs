@@ -4,8 +4,8 @@
 //! 1. The account is looked up while the files can be read as root, the working directory made.
 //! 2. The bounding set is cut while `CAP_SETPCAP` is held; ids change with capabilities kept;
 //!    then the sets become the plan's, with `CAP_SYS_ADMIN` where the filter needs it.
-//! 3. The working directory is entered and the program looked up, as the user and with nothing
-//!    that the user will not have: a filter may forbid the calls that this takes.
+//! 3. The program is looked up as the user and with nothing that the user will not have. A filter
+//!    may forbid the calls that this takes.
 //! 4. The filter is loaded: with no-new-privileges after all else, without it while
 //!    `CAP_SYS_ADMIN` is held, which then goes.
 //! 5. The launcher is told, the gate waited for, and the program executed.
@@ -58,8 +58,12 @@ pub(super) fn execute(
     let first = 3u32.saturating_add(context.options.preserved_fds);
     sys::process::close_on_exec_from(first).map_err(Failure::at("close descriptors"))?;
     sys::signal::reset_all().map_err(Failure::at("reset signals"))?;
+    limit_descriptors(plan)?;
+    // As root first, like runc: a directory may be closed to the user. And one may be closed to
+    // root only, on a network file system.
+    let entered = enter(cwd);
     let final_sets = change_credentials(plan, &account)?;
-    enter(cwd)?;
+    entered.or_else(|_| enter(cwd))?;
     let program = look_up(plan, &env)?;
     let args = c_strings(&plan.args)?;
     let start_hooks = hooks.map(|hooks| inherit_environment(hooks, &env));
@@ -89,6 +93,16 @@ pub(super) fn execute(
         let _ = sys::rustix::io::write(sys::rustix::stdio::stderr(), line.as_bytes());
     }
     Err(failure)
+}
+
+/// The limit of descriptors is the one that the start itself needs; it is lowered here.
+fn limit_descriptors(plan: &ProcessPlan) -> Result<(), Failure> {
+    let resource = sys::libc::RLIMIT_NOFILE;
+    let limit = plan.rlimits.iter().find(|limit| limit.resource == resource);
+    limit.map_or(Ok(()), |limit| {
+        sys::process::set_rlimit(resource, limit.soft, limit.hard)
+            .map_err(Failure::at("set the limit of descriptors"))
+    })
 }
 
 fn not_executed(program: &CStr, error: &std::io::Error) -> Failure {
@@ -210,7 +224,7 @@ fn held_part(wished: Capabilities, held: u64) -> Capabilities {
     }
 }
 
-/// Enters the working directory as the user, and makes sure that it is one inside the root: a
+/// Enters the working directory, and makes sure that it is one inside the root: a
 /// descriptor leaked from the host would lead out of it (CVE-2024-21626).
 fn enter(cwd: &str) -> Result<(), Failure> {
     let refused = |error: Errno| {

@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use sys::rustix::fs::OFlags;
+use sys::rustix::termios::{self, OptionalActions, OutputModes};
 use sys::{mount, process, terminal};
 
+use super::Context;
 use super::paths::{self, Kind, Links};
 use crate::failure::Failure;
-use crate::handshake::Lower;
 use crate::plan::TerminalSize;
 
 /// `DEVPTS_SUPER_MAGIC`.
@@ -19,7 +20,7 @@ const DEVPTS_MAGIC: u64 = 0x1cd1;
 pub(super) fn allocate(
     root: BorrowedFd<'_>,
     size: TerminalSize,
-    lower: &Lower,
+    context: &Context<'_>,
     console: bool,
 ) -> Result<(), Failure> {
     let path = Path::new("/dev/pts/ptmx");
@@ -32,6 +33,13 @@ pub(super) fn allocate(
     }
     terminal::unlock(master.as_fd()).map_err(Failure::at("unlock the terminal"))?;
     let slave = terminal::peer(master.as_fd()).map_err(Failure::at("open the terminal"))?;
+    if context.options.plain_lines {
+        let mut modes =
+            termios::tcgetattr(&slave).map_err(Failure::at("read the terminal's modes"))?;
+        modes.output_modes.remove(OutputModes::ONLCR);
+        termios::tcsetattr(&slave, OptionalActions::Now, &modes)
+            .map_err(Failure::at("set the terminal's modes"))?;
+    }
     // A client that does not know its size says 0: programs then ask, or take their default.
     if size.height > 0 && size.width > 0 {
         terminal::set_size(slave.as_fd(), size.height, size.width)
@@ -45,7 +53,7 @@ pub(super) fn allocate(
     if console {
         bind_console(root, &slave)?;
     }
-    lower.terminal(master.as_fd()).map_err(Failure::at("hand the terminal over"))
+    context.lower.terminal(master.as_fd()).map_err(Failure::at("hand the terminal over"))
 }
 
 /// `/dev/console` is the terminal, bound by descriptor.

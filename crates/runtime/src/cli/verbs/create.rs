@@ -16,6 +16,7 @@ const FLAGS: &[Flag] = &[
     making::BUNDLE,
     making::CONSOLE_SOCKET,
     making::PID_FILE,
+    making::PIDFD_SOCKET,
     making::NO_PIVOT,
     making::NO_NEW_KEYRING,
     making::PRESERVE_FDS,

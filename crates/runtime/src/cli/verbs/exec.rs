@@ -1,5 +1,5 @@
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use cgroup::Hierarchy;
 use oci::runtime_spec::{Process, Status};
@@ -36,6 +36,10 @@ const FLAGS: &[Flag] = &[
     Flag::switch("ignore-paused", ' ', "in a paused container, too"),
     making::CONSOLE_SOCKET,
     making::PID_FILE,
+    making::PIDFD_SOCKET,
+    Flag::value("cgroup", ' ', "[CONTROLLERS:]PATH below the container's cgroup to run in"),
+    Flag::value("apparmor", ' ', "not supported: AppArmor profile"),
+    Flag::value("process-label", ' ', "not supported: SELinux label"),
     making::PRESERVE_FDS,
     HELP,
 ];
@@ -44,8 +48,14 @@ const FLAGS: &[Flag] = &[
 const PROCESS_BYTES_MAX: u64 = 16 << 20;
 
 fn exec(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
+    exec_in(globals, parsed).map_err(|error| CliError::Exec(Box::new(error)))
+}
+
+fn exec_in(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     protect::ensure()?;
-    let options = making::stage_options(parsed)?;
+    let mut options = making::stage_options(parsed)?;
+    options.patient = parsed.is_set("ignore-paused");
+    options.plain_lines = !parsed.is_set("detach");
     let Some((id, command)) = parsed.words.split_first() else {
         return Err(CliError::usage("an id is required"));
     };
@@ -63,6 +73,7 @@ fn exec(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
         init_pid: record.pid,
         cgroup_path: record.cgroup_path.clone(),
         process: plan.map_err(CliError::Bundle)?,
+        sub_cgroups: sub_cgroups(&record, parsed)?,
     };
     let streams = if parsed.is_set("detach") { Streams::Caller } else { Streams::Ours };
     let socket = parsed.path("console-socket");
@@ -99,6 +110,9 @@ fn start(
     if let Some(path) = parsed.path("pid-file") {
         making::write_pid(&path, executed.pid)?;
     }
+    if let Some(socket) = parsed.path("pidfd-socket") {
+        console::send_process(&socket, &executed.pidfd)?;
+    }
     let Some(signals) = signals else { return Ok(0) };
     let terminal = executed.terminal.take();
     foreground::hold(&executed.pidfd, terminal, &signals).map(|exit| exit.shell_code())
@@ -113,9 +127,35 @@ fn refuse_state(
         |status| Err(CliError::State { action: "exec in", id: container.id.clone(), status });
     match container.status_or_paused(record) {
         status @ (Status::Stopped | Status::Creating) => refused(status),
-        Status::Paused if !parsed.is_set("ignore-paused") => refused(Status::Paused),
+        Status::Paused if !parsed.is_set("ignore-paused") => Err(CliError::Paused),
         Status::Paused | Status::Running | Status::Created => Ok(()),
     }
+}
+
+/// Directories below the container's cgroup, by `--cgroup`: `sub`, or on version 1 also
+/// `memory,pids:sub`.
+fn sub_cgroups(record: &StateRecord, parsed: &Parsed) -> Result<Vec<PathBuf>, CliError> {
+    let mut chosen = Vec::new();
+    for word in parsed.all("cgroup") {
+        let word = flags::text(word)?;
+        let (controllers, path) = match word.split_once(':') {
+            Some((controllers, path)) => (controllers.split(',').collect(), path),
+            None => (Vec::new(), word),
+        };
+        let below = Path::new(path.trim_matches('/'));
+        if !below.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(CliError::usage(format!("bad sub cgroup path: {path}")));
+        }
+        let directories = record.live_cgroup()?.directories();
+        let known = |name: &&str| directories.iter().any(|(directory, _)| directory == name);
+        if let Some(unknown) = controllers.iter().find(|name| !known(name)) {
+            return Err(CliError::usage(format!("unknown controller {unknown}")));
+        }
+        let is_chosen = |name: &str| controllers.is_empty() || controllers.contains(&name);
+        let wished = directories.iter().filter(|(name, _)| is_chosen(name));
+        chosen.extend(wished.map(|(_, directory)| directory.join(below)));
+    }
+    Ok(chosen)
 }
 
 /// The container's own process with another command and what the flags change.
@@ -134,6 +174,8 @@ fn of_flags(
         .collect::<Result<_, _>>()?;
     process.terminal = parsed.is_set("tty");
     process.no_new_privileges |= parsed.is_set("no-new-privs");
+    process.apparmor_profile = parsed.text("apparmor")?.unwrap_or_default().to_owned();
+    process.selinux_label = parsed.text("process-label")?.unwrap_or_default().to_owned();
     if let Some(cwd) = parsed.text("cwd")? {
         process.cwd = cwd.to_owned();
     }
@@ -158,6 +200,11 @@ fn of_flags(
         let sets = process.capabilities.get_or_insert_default();
         for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
             set.push(name.clone());
+        }
+        // Where the first process has ambient ones, so has this one.
+        if !sets.ambient.is_empty() {
+            sets.ambient.push(name.clone());
+            sets.inheritable.push(name);
         }
     }
     Ok(process)

@@ -1,8 +1,6 @@
-use serde_json::Value;
-
 use super::{Flag, Globals, HELP, Order, Parsed, Verb, print};
 use crate::cli::error::CliError;
-use crate::cli::state::Container;
+use crate::cli::state::{Container, Shown};
 
 pub(super) const VERB: Verb = Verb {
     name: "list",
@@ -17,41 +15,43 @@ const FLAGS: &[Flag] =
     &[Flag::value("format", 'f', "table or json"), Flag::switch("quiet", 'q', "ids only"), HELP];
 
 fn list(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
-    let mut all = Vec::new();
+    if globals.root_is_given && !globals.root.exists() {
+        let root = globals.root.display();
+        return Err(CliError::usage(format!("there is no directory of containers `{root}`")));
+    }
+    let mut records = Vec::new();
     for container in Container::all(&globals.root)? {
         match container.read() {
-            Ok(record) => all.push(record.shown(container.status_or_paused(&record))),
+            Ok(record) => records.push((container, record)),
             // It is being made or was just removed.
             Err(CliError::Absent) => {}
             Err(error) => return Err(error),
         }
     }
+    let all: Vec<Shown<'_>> = records
+        .iter()
+        .map(|(container, record)| container.shown(record, container.status_or_paused(record)))
+        .collect();
     if parsed.is_set("quiet") {
-        all.iter().for_each(|one| print(&format!("{}\n", cell(one, "id"))));
+        all.iter().for_each(|one| print(&format!("{}\n", one.id)));
         return Ok(0);
     }
     match parsed.text("format")? {
-        Some("json") => print(&Value::Array(all).to_string()),
+        Some("json") => {
+            print(&serde_json::to_string(&all).map_err(|cause| CliError::at("show")(cause))?);
+        }
         None | Some("table") => print(&table(&all)),
         Some(other) => return Err(CliError::usage(format!("invalid format option {other:?}"))),
     }
     Ok(0)
 }
 
-fn cell(one: &Value, key: &str) -> String {
-    match &one[key] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 const COLUMNS: [&str; 6] = ["id", "pid", "status", "bundle", "created", "owner"];
 
-fn table(all: &[Value]) -> String {
+fn table(all: &[Shown<'_>]) -> String {
     let heading = COLUMNS.map(str::to_ascii_uppercase);
-    let rows: Vec<[String; 6]> = std::iter::once(heading)
-        .chain(all.iter().map(|one| COLUMNS.map(|column| cell(one, column))))
-        .collect();
+    let rows: Vec<[String; 6]> =
+        std::iter::once(heading).chain(all.iter().map(Shown::cells)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0).max(8);
     let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
     let line = |row: &[String; 6]| {

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use cgroup::Hierarchy;
+use cgroup::{Cgroup, Hierarchy};
 use oci::runtime_spec::{Hooks, Status};
 use stdx::fs::Durability;
 
@@ -32,6 +32,9 @@ pub(super) const NO_NEW_KEYRING: Flag =
 pub(super) const NO_SUBREAPER: Flag = Flag::switch("no-subreaper", ' ', "accepted, without effect");
 pub(super) const PRESERVE_FDS: Flag =
     Flag::value("preserve-fds", ' ', "how many more descriptors, from 3 on, the process gets");
+
+pub(super) const PIDFD_SOCKET: Flag =
+    Flag::value("pidfd-socket", ' ', "unix socket that gets the process's descriptor");
 
 /// A container that was made.
 pub(super) struct Made {
@@ -62,6 +65,9 @@ pub(super) fn make(
     let dir = parsed.path("bundle").unwrap_or_else(|| PathBuf::from("."));
     let bundle = Bundle::read(&dir).map_err(CliError::Bundle)?;
     let plan = bundle.plan(&container.id).map_err(CliError::Bundle)?;
+    for warning in bundle.warnings() {
+        eprintln!("wharf-runtime: {warning}");
+    }
     let hooks = bundle.spec.hooks.clone().unwrap_or_default();
     hooks::check(&hooks).map_err(CliError::Bundle)?;
     let socket = parsed.path("console-socket");
@@ -91,7 +97,8 @@ pub(super) fn stage_options(parsed: &Parsed) -> Result<StageOptions, CliError> {
             )));
         }
     }
-    Ok(StageOptions { preserved_fds, new_keyring: !parsed.is_set("no-new-keyring") })
+    let new_keyring = !parsed.is_set("no-new-keyring");
+    Ok(StageOptions { preserved_fds, new_keyring, ..StageOptions::default() })
 }
 
 /// runc's rules for terminals, with its words.
@@ -120,6 +127,7 @@ fn start(
     gated: bool,
 ) -> Result<(Launched, StateRecord), CliError> {
     let hierarchy = Hierarchy::detect().map_err(CliError::cgroup("find the cgroups"))?;
+    refuse_used_cgroup(&hierarchy, plan)?;
     let fifo = if gated { Some(container.make_gate()?) } else { None };
     let gate = fifo.as_ref().map_or(Gate::Open, |fifo| Gate::Fifo(fifo.as_fd()));
     let record = RefCell::new(record_of(container, bundle, plan, hooks)?);
@@ -164,6 +172,24 @@ fn start(
     }
 }
 
+/// Another's cgroup is not taken over, and a process in a frozen one would never begin.
+fn refuse_used_cgroup(hierarchy: &Hierarchy, plan: &LaunchPlan) -> Result<(), CliError> {
+    let Some(cgroup) =
+        plan.cgroup.path.as_ref().and_then(|path| Cgroup::open(hierarchy, path).ok())
+    else {
+        return Ok(());
+    };
+    if cgroup.is_frozen().unwrap_or(false) {
+        return Err(CliError::usage("container's cgroup unexpectedly frozen"));
+    }
+    match cgroup.pids().map_err(CliError::cgroup("list the processes"))?.len() {
+        0 => Ok(()),
+        some => Err(CliError::usage(format!(
+            "container's cgroup is not empty: {some} process(es) found"
+        ))),
+    }
+}
+
 fn record_of(
     container: &Container,
     bundle: &Bundle,
@@ -203,6 +229,9 @@ fn hand_over(
     }
     if let Some(path) = parsed.path("pid-file") {
         write_pid(&path, made.launched.pid)?;
+    }
+    if let Some(socket) = parsed.path("pidfd-socket") {
+        console::send_process(&socket, &made.launched.pidfd)?;
     }
     match gated {
         true => made.container.close_gate(),

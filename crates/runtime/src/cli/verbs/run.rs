@@ -16,6 +16,7 @@ const FLAGS: &[Flag] = &[
     making::BUNDLE,
     making::CONSOLE_SOCKET,
     making::PID_FILE,
+    making::PIDFD_SOCKET,
     making::NO_PIVOT,
     making::NO_NEW_KEYRING,
     making::NO_SUBREAPER,
@@ -27,8 +28,9 @@ const FLAGS: &[Flag] = &[
 
 fn run(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     protect::ensure()?;
-    let stage = making::stage_options(parsed)?;
+    let mut stage = making::stage_options(parsed)?;
     let detach = parsed.is_set("detach");
+    stage.plain_lines = !detach;
     let streams = if detach { Streams::Caller } else { Streams::Ours };
     // Before there is a process: a signal that comes now is for it.
     let signals = if detach { None } else { Some(foreground::Signals::catch()?) };

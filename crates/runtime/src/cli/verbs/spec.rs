@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use cgroup::{Hierarchy, Version};
 use serde_json::{Value, json};
 
 use super::{Flag, Globals, HELP, Order, Parsed, Verb};
@@ -19,10 +20,18 @@ const FLAGS: &[Flag] = &[Flag::value("bundle", 'b', "directory to write to; defa
 
 fn spec(_: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     use std::io::Write;
+    let mut document = document();
+    // On version 1 callers show the host's cgroups read-only, as runc does.
+    let version = Hierarchy::detect().map(|hierarchy| hierarchy.version());
+    if version.is_ok_and(|version| version == Version::V2)
+        && let Some(namespaces) = document["linux"]["namespaces"].as_array_mut()
+    {
+        namespaces.push(json!({"type": "cgroup"}));
+    }
     let path = parsed.path("bundle").unwrap_or_else(|| PathBuf::from(".")).join(CONFIG);
     let step = || format!("write `{}`", path.display());
     let mut file = std::fs::File::create_new(&path).map_err(CliError::at(step()))?;
-    file.write_all(format!("{:#}\n", document()).as_bytes()).map_err(CliError::at(step()))?;
+    file.write_all(format!("{document:#}\n").as_bytes()).map_err(CliError::at(step()))?;
     Ok(0)
 }
 
@@ -69,7 +78,7 @@ fn document() -> Value {
             "resources": {"devices": [{"allow": false, "access": "rwm"}]},
             "namespaces": [
                 {"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
-                {"type": "mount"}, {"type": "cgroup"},
+                {"type": "mount"},
             ],
             "maskedPaths": [
                 "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",

@@ -14,7 +14,8 @@ pub(super) const VERB: Verb = Verb {
 fn state(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     let container = Container::named(&globals.root, parsed.only_word()?)?;
     let record = container.read()?;
-    let shown = record.shown(container.status_or_paused(&record));
-    print(&format!("{shown:#}\n"));
+    let shown = container.shown(&record, container.status_or_paused(&record));
+    let text = serde_json::to_string_pretty(&shown).map_err(|cause| CliError::at("show")(cause))?;
+    print(&format!("{text}\n"));
     Ok(0)
 }

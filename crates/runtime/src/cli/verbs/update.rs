@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use oci::runtime_spec::{Cpu, Memory, Pids, Resources};
+use oci::runtime_spec::{BlockIo, Cpu, Memory, Pids, Resources};
 
 use super::{Flag, Globals, HELP, Order, Parsed, Verb};
 use crate::bundle::{self, limits_of_update};
@@ -27,6 +27,15 @@ const FLAGS: &[Flag] = &[
     Flag::value("cpuset-cpus", ' ', "processors"),
     Flag::value("cpuset-mems", ' ', "memory nodes"),
     Flag::value("pids-limit", ' ', "tasks"),
+    Flag::value("blkio-weight", ' ', "relative weight of block device time"),
+    Flag::value("cpu-burst", ' ', "microseconds saved for a later period"),
+    Flag::value("cpu-idle", ' ', "1: run only when nothing else does"),
+    Flag::value("cpu-rt-period", ' ', "not supported: microseconds"),
+    Flag::value("cpu-rt-runtime", ' ', "not supported: microseconds"),
+    Flag::value("kernel-memory", ' ', "obsolete, without effect"),
+    Flag::value("kernel-memory-tcp", ' ', "obsolete, without effect"),
+    Flag::value("l3-cache-schema", ' ', "not supported: Intel RDT"),
+    Flag::value("mem-bw-schema", ' ', "not supported: Intel RDT"),
     HELP,
 ];
 
@@ -36,6 +45,12 @@ const RESOURCES_BYTES_MAX: u64 = 1 << 20;
 fn update(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     let container = Container::named(&globals.root, parsed.only_word()?)?;
     let record = container.read()?;
+    for name in ["l3-cache-schema", "mem-bw-schema"] {
+        if parsed.is_set(name) {
+            let hint = "leave --l3-cache-schema and --mem-bw-schema out";
+            return Err(CliError::Unsupported { what: "Intel RDT's limits", hint });
+        }
+    }
     let resources = match parsed.path("resources") {
         Some(path) => read(&path)?,
         None => of_flags(parsed)?,
@@ -73,8 +88,12 @@ fn of_flags(parsed: &Parsed) -> Result<Resources, CliError> {
             quota: number(parsed, "cpu-quota")?,
             cpus: parsed.text("cpuset-cpus")?.unwrap_or_default().to_owned(),
             mems: parsed.text("cpuset-mems")?.unwrap_or_default().to_owned(),
-            ..Cpu::default()
+            burst: number(parsed, "cpu-burst")?,
+            idle: number(parsed, "cpu-idle")?,
+            realtime_period: number(parsed, "cpu-rt-period")?,
+            realtime_runtime: number(parsed, "cpu-rt-runtime")?,
         }),
+        block_io: Some(BlockIo { weight: number(parsed, "blkio-weight")?, ..BlockIo::default() }),
         pids: Some(Pids { limit: number(parsed, "pids-limit")? }),
         ..Resources::default()
     })
