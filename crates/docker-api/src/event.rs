@@ -32,6 +32,20 @@ objects! { "PascalCase";
         /// Nanoseconds since 1970.
         #[serde(rename = "timeNano", skip_serializing_if = "is_zero")]
         pub time_nano: i64,
+        /// Who asked for it; absent when nobody did, and from Docker. Its clients leave keys alone
+        /// that they do not know, but print every attribute: it is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub caller: Option<EventCaller>,
+    }
+
+    /// Who asked, by the credentials of the connection.
+    pub struct EventCaller {
+        /// User id.
+        pub uid: u32,
+        /// Group id.
+        pub gid: u32,
+        /// Process id when the connection was made.
+        pub pid: i32,
     }
 
     /// An object that something happened to.

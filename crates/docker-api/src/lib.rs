@@ -37,7 +37,7 @@ pub mod wire;
 pub use audit::*;
 pub use auth::{AuthConfig, AuthResponse};
 pub use container::*;
-pub use event::{Actor, Event};
+pub use event::{Actor, Event, EventCaller};
 pub use exec::{ExecConfig, ExecInspect, ExecProcessConfig, ExecStart, IdResponse};
 pub use filters::{FilterError, Filters};
 pub use image::*;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use docker_api::filters::Filters;
-use docker_api::{Actor, Event, Timestamp};
+use docker_api::{Actor, Event, EventCaller, Timestamp};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -101,6 +101,8 @@ impl Events {
     fn publish(&self, caller: Caller, mut event: Event) {
         let now = Timestamp::now();
         event.scope = "local".to_owned();
+        let Caller { uid, gid, pid } = caller;
+        event.caller = (caller != Caller::ENGINE).then_some(EventCaller { uid, gid, pid });
         event.time = now.seconds();
         event.time_nano = now.nanos().unwrap_or_default();
         tracing::info!(

@@ -185,3 +185,47 @@ fn a_refused_import_is_answered_while_its_archive_still_comes() {
     assert_eq!((ran.code, ran.err.trim()), (1, refused));
     engine.finish();
 }
+
+#[test]
+fn events_say_who_called() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    use crate::harness::Cli;
+    let engine = Engine::prepared(|dir| {
+        std::fs::set_permissions(dir, PermissionsExt::from_mode(0o711)).unwrap();
+        Vec::new()
+    });
+    std::fs::set_permissions(engine.socket(), PermissionsExt::from_mode(0o666)).unwrap();
+    let begin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    // The docker command line, for it lies where everybody can reach it.
+    let run = ["run", "--name", "xx", "--network", "none", "busybox", "true"];
+    let mut command = engine.command(Cli::Docker, run);
+    let output = command.uid(12345).gid(23456).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    engine.wharf(["rm", "xx"]).ok();
+    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
+    let filters = "%7B%22type%22%3A%5B%22container%22%5D%7D";
+    let path = format!("/events?since={begin}&until={until}&filters={filters}");
+    let (_, body) = engine.get(&path).unwrap();
+    let mut seen = Vec::new();
+    for line in body.lines().filter(|line| !line.is_empty()) {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let caller = &event["Caller"];
+        let attributes = event["Actor"]["Attributes"].as_object().unwrap();
+        assert!(attributes.keys().all(|key| !key.to_lowercase().contains("caller")), "{line}");
+        seen.push((event["Action"].clone(), caller["Uid"].clone(), caller["Gid"].clone()));
+        assert_eq!(caller["Pid"].as_i64().is_some(), !caller.is_null(), "{line}");
+    }
+    let user = |action: &str| (json!(action), json!(12345), json!(23456));
+    let expected = [
+        user("create"),
+        user("attach"),
+        user("start"),
+        // Nobody asked a container to end by itself.
+        (json!("die"), Value::Null, Value::Null),
+        (json!("destroy"), json!(0), json!(0)),
+    ];
+    assert_eq!(seen, expected);
+    engine.finish();
+}
