@@ -44,6 +44,19 @@ pub const MASKED_PATHS: [&str; 12] = [
     "/sys/devices/virtual/powercap",
 ];
 
+/// Hidden beyond Docker's list, and not shown by inspect, whose lists clients compare: which
+/// modules and options the host's kernel has, and where its code is.
+const ALSO_MASKED: [&str; 3] = ["/proc/config.gz", "/proc/kallsyms", "/proc/modules"];
+
+/// What a recursive bind of the host's `/sys` brings along; a `/sys` of its own has nothing there.
+const MASKED_IN_HOST_SYS: [&str; 3] =
+    ["/sys/kernel/debug", "/sys/kernel/security", "/sys/kernel/tracing"];
+
+/// Those that only the host's root can read: there is nothing to hide from a container whose ids
+/// are its own.
+const MASKED_FROM_HOST_ROOT: [&str; 3] =
+    ["/proc/pagetypeinfo", "/proc/slabinfo", "/proc/vmallocinfo"];
+
 /// What processes must not write.
 pub const READONLY_PATHS: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
@@ -70,6 +83,8 @@ pub struct Inputs<'a> {
     pub sockets: &'a [PathBuf],
     /// Running containers that this one joins.
     pub joinable: &'a [Joinable],
+    /// Paths of this machine that are masked beside those of every machine.
+    pub machine_masks: &'a [PathBuf],
 }
 
 /// Compiles the plan.
@@ -95,16 +110,17 @@ pub fn compile(inputs: Inputs<'_>, filters: &SeccompCache) -> Result<LaunchPlan>
     let wishes = mounts::parse(host)?;
     let user_namespace = namespaces::user_namespace(inputs.ids, &modes, inputs.joinable)?;
     let writable_cgroups = host.privileged || security.writable_cgroups;
+    let mounts = all_mounts(&inputs, &modes, &user_namespace, writable_cgroups, &wishes);
     Ok(LaunchPlan {
         bundle: BundleStart::default(),
         root: inputs.root.clone(),
         root_read_only: host.readonly_rootfs,
         root_propagation: root_propagation(&wishes),
         namespaces: namespaces::namespaces(&modes, inputs.joinable)?,
-        mounts: all_mounts(&inputs, &modes, &user_namespace, writable_cgroups, &wishes),
+        masked_paths: masked_paths(&inputs, &user_namespace, &mounts),
+        mounts,
         user_namespace,
         devices: all_nodes,
-        masked_paths: paths(host.masked_paths.as_deref(), host.privileged),
         readonly_paths: paths(host.readonly_paths.as_deref(), host.privileged),
         hostname: (modes.uts == Mode::Private).then(|| inputs.config.hostname.clone()),
         domainname: Some(inputs.config.domainname.clone())
@@ -165,6 +181,39 @@ fn paths(paths: Option<&[String]>, privileged: bool) -> Vec<PathBuf> {
         true => Vec::new(),
         false => paths.unwrap_or_default().iter().map(PathBuf::from).collect(),
     }
+}
+
+/// The list of the wish, and ours beside it unless the user wants to see all.
+fn masked_paths(
+    inputs: &Inputs<'_>,
+    user_namespace: &UserNamespace,
+    mounts: &[MountPlan],
+) -> Vec<PathBuf> {
+    let mut masked = paths(inputs.host.masked_paths.as_deref(), inputs.host.privileged);
+    if masked.is_empty() {
+        return masked;
+    }
+    masked.extend(ALSO_MASKED.map(PathBuf::from));
+    if matches!(user_namespace, UserNamespace::Host) {
+        masked.extend(MASKED_FROM_HOST_ROOT.map(PathBuf::from));
+    }
+    let is_hosts_sys = |mount: &MountPlan| {
+        mount.target == Path::new("/sys") && matches!(mount.kind, MountKind::Bind { .. })
+    };
+    if mounts.iter().any(is_hosts_sys) {
+        masked.extend(MASKED_IN_HOST_SYS.map(PathBuf::from));
+    }
+    masked.extend(inputs.machine_masks.iter().cloned());
+    masked
+}
+
+/// Each processor's count of overheating, a channel between containers (GHSA-6fw5-f8r9-fgfm).
+pub fn machine_masks() -> Vec<PathBuf> {
+    let processors = std::fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
+    let counts = processors.map(|entry| entry.path().join("thermal_throttle"));
+    let mut counts: Vec<PathBuf> = counts.filter(|path| path.is_dir()).collect();
+    counts.sort();
+    counts
 }
 
 /// A bind can only share mounts with the host when the root does not cut it off.

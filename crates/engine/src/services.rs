@@ -54,6 +54,8 @@ pub struct Services {
     /// Who prunes.
     pub pruning: Pruning,
     engine_id: OnceLock<String>,
+    /// What of this machine is masked beside the usual.
+    machine_masks: Vec<PathBuf>,
     registry: Mutex<Registry>,
     attach_ids: AtomicU64,
 }
@@ -79,6 +81,7 @@ impl Services {
             ids: Mutex::default(),
             pruning: Pruning::default(),
             engine_id: OnceLock::new(),
+            machine_masks: plan::machine_masks(),
             registry: Mutex::default(),
             attach_ids: AtomicU64::new(1),
         }
@@ -169,6 +172,7 @@ impl Services {
             init_file: &self.init_file(),
             sockets: &self.config.sockets,
             joinable: &joinable,
+            machine_masks: &self.machine_masks,
         };
         plan::compile(inputs, &self.filters)
     }

@@ -141,14 +141,27 @@ fn health(config: &ContainerConfig) -> Result<()> {
     }
 }
 
+/// Kernel parameters of the System V IPC namespace, sysctl/kernel.rst; `fs.mqueue.*` beside them.
+const IPC_SYSCTLS: [&str; 8] = [
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shm_rmid_forced",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+];
+
 /// A kernel parameter may be set where it belongs to a namespace of the container's own.
 fn sysctls(host: &HostConfig) -> Result<()> {
     let modes = Modes::parse(host)?;
-    for key in host.sysctls.iter().flatten().map(|(key, _)| key.as_str()) {
-        let ipc = key.starts_with("kernel.msg")
-            || key.starts_with("kernel.shm")
-            || key == "kernel.sem"
-            || key.starts_with("fs.mqueue.");
+    for (key, value) in host.sysctls.iter().flatten() {
+        if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+            return Err(EngineError::invalid(format!("sysctl {key:?}: invalid value {value:?}")));
+        }
+        let key = key.as_str();
+        let ipc = IPC_SYSCTLS.contains(&key) || key.starts_with("fs.mqueue.");
         let own = match key {
             _ if key.split(['.', '/']).any(|part| part.is_empty() || part == "..") => false,
             _ if key.starts_with("net.") => modes.net != Mode::Host,

@@ -42,6 +42,7 @@ fn compiled(change: impl FnOnce(&mut ContainerConfig, &mut HostConfig)) -> Launc
         init_file: Path::new("/run/wharf/docker-init"),
         sockets: &["/run/wharf/wharf.sock".into()],
         joinable: &joinable,
+        machine_masks: &[],
     };
     compile(inputs, &SeccompCache::new("6.1.0").unwrap()).unwrap()
 }

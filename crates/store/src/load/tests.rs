@@ -183,6 +183,32 @@ fn bad_docker_archives() {
     check_error(&archive(&[symlink("manifest.json", "manifest.json")]), "does not contain");
 }
 
+#[test]
+fn sec_u28_documents_without_measure() {
+    let one = layer(&[("a", "1")]);
+    let build = |config: &[u8], manifest: &[u8]| {
+        files(&[("l.tar", &one), ("c.json", config), ("manifest.json", manifest)])
+    };
+    let manifest = br#"[{"Config":"c.json","RepoTags":["a:1"],"Layers":["l.tar"]}]"#;
+    let config = testing::config(&[&one], "");
+    let mut large = config.clone();
+    large.resize((4 << 20) + 1, b' ');
+    check_error(&build(&large, manifest), "");
+    let deep = [b"{\"a\":".repeat(100_000), b"1".to_vec(), b"}".repeat(100_000)].concat();
+    check_error(&build(&deep, manifest), "invalid image configuration");
+    check_error(&build(&config, &b"[".repeat(100_000)), "invalid manifest.json");
+    let mut wide = manifest.to_vec();
+    wide.resize((4 << 20) + 1, b' ');
+    check_error(&build(&config, &wide), "");
+    let layers = vec!["l.tar"; 1001];
+    let many = json!([{"Config": "c.json", "RepoTags": ["a:1"], "Layers": layers}]).to_string();
+    check_error(&build(&config, many.as_bytes()), "");
+    // As many layers as an overlay takes are fine: Docker's own limit is 125.
+    let all: Vec<Vec<u8>> = (0..125).map(|n| layer(&[(&format!("f{n}"), "x")])).collect();
+    let all: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+    check(&docker_archive("many:1", &all, ""), &["Loaded image: many:1"]);
+}
+
 /// An OCI layout of one image for each platform; compressed by `program`.
 fn oci_layout(name: Option<&str>, program: Option<&str>, nested: bool) -> Vec<u8> {
     let mut members: Vec<(String, Vec<u8>)> = Vec::new();

@@ -59,6 +59,12 @@ pub(super) fn parse(block: &Block) -> Result<Header, HeaderFault> {
         Dialect::Gnu if typeflag != b'S' && block[345..500].iter().any(|b| *b != 0) => {
             return Err(Ambiguous("a GNU header with bytes where ustar has the path's prefix"));
         }
+        // Before POSIX there was nothing; Python takes a prefix from here all the same.
+        Dialect::V7 if block[345..500].iter().any(|b| *b != 0) => {
+            return Err(Ambiguous(
+                "a header of no known format with bytes where ustar's prefix is",
+            ));
+        }
         Dialect::Gnu | Dialect::V7 => {}
     }
     let number = |range: std::ops::Range<usize>, field| number(&block[range]).ok_or(Field(field));

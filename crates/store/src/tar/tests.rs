@@ -117,7 +117,7 @@ fn extended_headers() {
 }
 
 #[test]
-fn what_readers_take_differently_is_refused() {
+fn sec_u06_to_u09_what_readers_take_differently_is_refused() {
     let octal = |n: u64| Some(format!("{n:011o}").into_bytes());
     let global = Raw { typeflag: b'g', ..pax(&[("path", b"evil")]) };
     let long = |typeflag| Raw { content: b"long\0".to_vec(), ..raw("L", typeflag) };
@@ -159,7 +159,7 @@ fn what_readers_take_differently_is_refused() {
 }
 
 #[test]
-fn bad_headers() {
+fn sec_u10_u12_bad_headers() {
     let size = |size: &[u8]| Raw { size: Some(size.to_vec()), ..file("a", "") };
     let negative = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
     let huge = b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff";
@@ -200,7 +200,7 @@ fn bad_headers() {
 }
 
 #[test]
-fn limits_hold() {
+fn sec_u05_u21_limits_hold() {
     let long = "a/".repeat(2050) + "f";
     check_error(
         &archive(&[pax(&[("path", long.as_bytes())]), file("a", "")]),
@@ -242,7 +242,7 @@ fn gnu_sparse(segments: &[(u64, u64)], size: u64, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn sparse_files() {
+fn sec_u11_sparse_files() {
     let ten = b"0123456789";
     check(&gnu_sparse(&[(0, 5), (4096, 5)], 8192, ten), &["sparse file 8192/10"]);
     let many = [(0, 2), (10, 2), (20, 2), (30, 2), (40, 2)];

@@ -11,6 +11,8 @@ use crate::testing::{
     self, Raw, archive, dir, entry, file, hard_link, pax, raw, run, snapshot, symlink,
 };
 
+mod corpus;
+
 const LIMITS: UnpackLimits = UnpackLimits { bytes_max: 64 << 20, entries_max: 100_000 };
 
 /// A layer's directory beside a tree that no layer may touch.
@@ -101,7 +103,7 @@ fn check_refused(members: &[Raw], expect: &str) {
 }
 
 #[test]
-fn hostile_paths_are_refused() {
+fn sec_u01_u02_u03_hostile_paths_are_refused() {
     let deep = "d/".repeat(600) + "f";
     let long = "n".repeat(256);
     let rows: &[(&str, Vec<Raw>)] = &[
@@ -147,7 +149,7 @@ fn hostile_paths_are_refused() {
 }
 
 #[test]
-fn odd_paths_stay_inside() {
+fn sec_u04_odd_paths_stay_inside() {
     check(&[file("/etc/passwd", "x")], &["etc dir", "etc/passwd x"]);
     check(&[file("./a//./b", "x")], &["a dir", "a/b x"]);
     check(&[symlink("s", "/etc/../../x")], &["s -> /etc/../../x"]);
@@ -168,7 +170,7 @@ fn odd_paths_stay_inside() {
 }
 
 #[test]
-fn whiteouts() {
+fn sec_u15_whiteouts() {
     check(&[dir("d"), file("d/.wh.x", "")], &["d dir", "d/x whiteout 0"]);
     check(&[file("d/.wh.x", "")], &["d dir", "d/x whiteout 0"]);
     check(&[file(".wh.x", ""), file(".wh.x", "")], &["x whiteout 0"]);
@@ -187,7 +189,7 @@ fn whiteouts() {
 }
 
 #[test]
-fn devices_are_recorded_and_not_made() {
+fn sec_u13_devices_are_recorded_and_not_made() {
     let facts = check(
         &[
             Raw { device: (1, 3), mode: 0o666, ..raw("dev/null", b'3') },
@@ -271,7 +273,7 @@ fn check_special(fs: &Path, facts: &LayerFacts) {
 }
 
 #[test]
-fn attributes_are_the_archives() {
+fn sec_u18_u19_u20_attributes_are_the_archives() {
     let ground = Ground::new();
     let facts = ground.unpack(&special_archive()).unwrap();
     check_special(&ground.fs(), &facts);
@@ -318,7 +320,7 @@ fn a_directory_of_the_machine_comes_back_the_same() {
 }
 
 #[test]
-fn limits_hold() {
+fn sec_u22_u23_limits_hold() {
     let root = tempfile::tempdir().unwrap();
     let fs = std::fs::File::open(root.path()).unwrap();
     let check = |bytes: &[u8], limits: UnpackLimits, expect: &str| {
