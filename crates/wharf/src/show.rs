@@ -1,13 +1,11 @@
-//! How things are shown to people and scripts: columns, templates, JSON, sizes, times.
+//! Lists by template; the texts below them are the crate `show`'s.
+
+pub use ::show::{audit, human, indent, table, words};
 
 pub mod containers;
 pub mod disk;
-pub mod human;
 pub mod images;
-pub mod indent;
 pub mod list;
-pub mod table;
-pub mod words;
 
 #[cfg(test)]
 mod tests;
