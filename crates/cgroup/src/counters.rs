@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::devices::DeviceNumber;
 use crate::error::CgroupError;
@@ -6,6 +6,22 @@ use crate::group::Cgroup;
 use crate::hierarchy::{Controller, Version};
 use crate::limits::Limit;
 use crate::mount::Node;
+
+mod file;
+mod keys;
+mod parse;
+mod pids;
+mod v1;
+mod v2;
+
+pub use keys::MemoryStat;
+
+use file::{Fault, OpenFault};
+use pids::PidFiles;
+
+/// Limits, and what follows from a counter that stands still, are read again after this time: a
+/// limit can be changed from outside, and pages can grow old without any use.
+const WHOLE_AFTER: Duration = Duration::from_secs(5);
 
 /// What the kernel has counted. A part is `None` when its controller is not there.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -46,12 +62,12 @@ pub struct MemoryCounters {
     pub usage_bytes: u64,
     /// The most that ever was; not before Linux 5.19 on version 2.
     pub usage_bytes_max: Option<u64>,
-    /// The limit.
+    /// The limit; on version 1 the smallest of this cgroup's and those above it.
     pub limit: Limit,
-    /// How often the limit was hit; version 1 only.
-    pub failures: Option<u64>,
-    /// The lines of `memory.stat`, which differ between versions.
-    pub stat: BTreeMap<String, u64>,
+    /// How often the limit was hit; on version 2 only when nothing could be reclaimed.
+    pub failures: u64,
+    /// What `memory.stat` says.
+    pub stat: MemoryStat,
 }
 
 /// Tasks now.
@@ -70,26 +86,114 @@ pub struct PidCounters {
 pub struct BlockCounters {
     /// The block device.
     pub device: DeviceNumber,
-    /// Bytes read.
-    pub read_bytes: u64,
-    /// Bytes written.
-    pub write_bytes: u64,
-    /// Read operations.
-    pub reads: u64,
-    /// Write operations.
-    pub writes: u64,
+    /// Bytes.
+    pub bytes: Transfers,
+    /// Operations.
+    pub operations: Transfers,
+}
+
+/// One counter of a device, by direction.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Transfers {
+    /// Read.
+    pub read: u64,
+    /// Written.
+    pub write: u64,
+    /// Of all, those that somebody waited for; version 1 only.
+    pub sync: u64,
+    /// Of all, the others; version 1 only.
+    pub background: u64,
+    /// Discarded.
+    pub discard: u64,
+}
+
+/// The counters of one cgroup behind descriptors that stay open: one system call a file, no path.
+///
+/// Each descriptor costs the kernel some 5 kilobytes once it was read, so keep a meter only while
+/// somebody wants to know.
+#[derive(Debug)]
+pub struct Meter {
+    group: Cgroup,
+    files: Files,
+    counters: Counters,
+    /// When everything was read last.
+    whole: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Files {
+    V1(v1::Files),
+    V2(v2::Files),
+}
+
+impl Meter {
+    /// Opens the files of `group`, which must exist.
+    ///
+    /// # Errors
+    /// [`CgroupError::Access`].
+    pub fn open(group: &Cgroup) -> Result<Meter, CgroupError> {
+        let files = match group.hierarchy().version() {
+            Version::V2 => v2::Files::open(group).map(Files::V2),
+            Version::V1 | Version::Hybrid => v1::Files::open(group).map(Files::V1),
+        };
+        let files = files.map_err(|fault| group.unopened(fault))?;
+        Ok(Meter { group: group.clone(), files, counters: Counters::default(), whole: None })
+    }
+
+    /// Reads the counters, with `buffer` for the kernel's texts. They are not of one instant: the
+    /// kernel has no such call.
+    ///
+    /// What hardly can have changed is not read: limits, the parts of a processor time that stands
+    /// still, the composition of a memory use that is the same to the byte. After 5 seconds, or
+    /// [`Meter::distrust`], all is.
+    ///
+    /// # Errors
+    /// [`CgroupError::Access`], also when the cgroup was removed; [`CgroupError::Malformed`].
+    pub fn read(&mut self, buffer: &mut Vec<u8>) -> Result<&Counters, CgroupError> {
+        let now = Instant::now();
+        let all = self.whole.is_none_or(|whole| now.duration_since(whole) >= WHOLE_AFTER);
+        let read = match &self.files {
+            Files::V1(files) => files.read(&mut self.counters, all, buffer),
+            Files::V2(files) => files.read(&mut self.counters, all, buffer),
+        };
+        if let Err(fault) = read {
+            self.whole = None;
+            return Err(self.group.fault(fault));
+        }
+        if all {
+            self.whole = Some(now);
+        }
+        Ok(&self.counters)
+    }
+
+    /// Makes the next reading a whole one, after a change of limits for example.
+    pub fn distrust(&mut self) {
+        self.whole = None;
+    }
+
+    /// What was read last.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many descriptors it holds.
+    pub fn descriptors(&self) -> usize {
+        match &self.files {
+            Files::V1(files) => files.descriptors(),
+            Files::V2(files) => files.descriptors(),
+        }
+    }
 }
 
 impl Cgroup {
-    /// Reads all counters. They are not of one instant: the kernel has no such call.
+    /// Reads all counters once; who reads them again and again has a [`Meter`].
     ///
     /// # Errors
     /// [`CgroupError::Access`], [`CgroupError::Malformed`].
     pub fn counters(&self) -> Result<Counters, CgroupError> {
-        match self.hierarchy().version() {
-            Version::V2 => self.counters_v2(),
-            Version::V1 | Version::Hybrid => self.counters_v1(),
-        }
+        let mut meter = Meter::open(self)?;
+        meter.read(&mut Vec::new())?;
+        Ok(meter.counters)
     }
 
     /// How many tasks there are and may be; `None` where nothing counts them.
@@ -101,7 +205,12 @@ impl Cgroup {
             Version::V2 => self.unified().filter(|_| self.hierarchy().supports(Controller::Pids)),
             Version::V1 | Version::Hybrid => self.legacy(Controller::Pids),
         };
-        node.map(|node| Reader { group: self, node }.pids()).transpose()
+        let Some(node) = node else { return Ok(None) };
+        let files = PidFiles::open(&node).map_err(|fault| self.unopened(fault))?;
+        let mut pids = None;
+        let read = files.read(&mut pids, true, &mut Vec::new());
+        read.map_err(|fault| self.fault(fault))?;
+        Ok(pids)
     }
 
     /// How many processes the kernel killed because memory ran out.
@@ -113,203 +222,33 @@ impl Cgroup {
         if !self.hierarchy().supports(Controller::Memory) {
             return Err(missing);
         }
-        let (node, file) = match self.hierarchy().version() {
+        let (node, file): (Option<Node<'_>>, _) = match self.hierarchy().version() {
             Version::V2 => (self.unified(), "memory.events"),
             Version::V1 | Version::Hybrid => {
                 (self.legacy(Controller::Memory), "memory.oom_control")
             }
         };
-        let reader = Reader { group: self, node: node.ok_or(missing)? };
-        Ok(reader.pairs(file)?.get("oom_kill").copied().unwrap_or(0))
+        let text = node.ok_or(missing)?.read(file);
+        let text = text.map_err(|cause| self.access("read the counters of", cause))?;
+        let kills = parse::pairs(text.as_bytes()).find(|(key, _)| *key == b"oom_kill");
+        Ok(kills.map_or(0, |(_, kills)| kills))
     }
 
-    fn counters_v2(&self) -> Result<Counters, CgroupError> {
-        let node = self.unified().expect("version 2 has a unified mount");
-        let reader = Reader { group: self, node };
-        let supports = |controller| self.hierarchy().supports(controller);
-        let cpu = reader.pairs("cpu.stat")?;
-        let micros = |key| cpu.get(key).copied().unwrap_or(0) * 1000;
-        let count = |key| cpu.get(key).copied().unwrap_or(0);
-        let cpu = CpuCounters {
-            total_ns: micros("usage_usec"),
-            user_ns: micros("user_usec"),
-            system_ns: micros("system_usec"),
-            per_cpu_ns: Vec::new(),
-            periods: count("nr_periods"),
-            throttled_periods: count("nr_throttled"),
-            throttled_ns: micros("throttled_usec"),
-        };
-        let memory = match supports(Controller::Memory) {
-            false => None,
-            true => Some(MemoryCounters {
-                usage_bytes: reader.number("memory.current")?,
-                usage_bytes_max: reader.number_if_present("memory.peak")?,
-                limit: reader.limit("memory.max")?,
-                failures: None,
-                stat: reader.pairs("memory.stat")?,
-            }),
-        };
-        let pids = supports(Controller::Pids).then(|| reader.pids()).transpose()?;
-        let block = match supports(Controller::Blkio) {
-            true => reader.text("io.stat")?.lines().filter_map(parse_io_stat).collect(),
-            false => Vec::new(),
-        };
-        Ok(Counters { cpu: Some(cpu), memory, pids, block })
+    fn unopened(&self, OpenFault(cause): OpenFault) -> CgroupError {
+        self.access("open the counters of", cause)
     }
 
-    fn counters_v1(&self) -> Result<Counters, CgroupError> {
-        let reader = |controller| Some(Reader { group: self, node: self.legacy(controller)? });
-        Ok(Counters {
-            cpu: match (reader(Controller::Cpuacct), reader(Controller::Cpu)) {
-                (Some(cpuacct), Some(cpu)) => Some(cpu_v1(&cpuacct, &cpu)?),
-                _ => None,
-            },
-            memory: reader(Controller::Memory).map(|reader| memory_v1(&reader)).transpose()?,
-            pids: reader(Controller::Pids).map(|reader| reader.pids()).transpose()?,
-            block: match reader(Controller::Blkio) {
-                Some(reader) => block_v1(&reader)?,
-                None => Vec::new(),
-            },
-        })
-    }
-}
-
-fn cpu_v1(cpuacct: &Reader<'_>, cpu: &Reader<'_>) -> Result<CpuCounters, CgroupError> {
-    let stat = cpu.pairs("cpu.stat")?;
-    let count = |key| stat.get(key).copied().unwrap_or(0);
-    let per_cpu = cpuacct.text("cpuacct.usage_percpu")?;
-    Ok(CpuCounters {
-        total_ns: cpuacct.number("cpuacct.usage")?,
-        user_ns: cpuacct.number("cpuacct.usage_user")?,
-        system_ns: cpuacct.number("cpuacct.usage_sys")?,
-        per_cpu_ns: per_cpu.split_ascii_whitespace().filter_map(|ns| ns.parse().ok()).collect(),
-        periods: count("nr_periods"),
-        throttled_periods: count("nr_throttled"),
-        throttled_ns: count("throttled_time"),
-    })
-}
-
-fn memory_v1(reader: &Reader<'_>) -> Result<MemoryCounters, CgroupError> {
-    // "Unlimited" is the largest number of whole pages; no machine has half of it.
-    const UNLIMITED_FROM: u64 = 1 << 62;
-    let limit = reader.number("memory.limit_in_bytes")?;
-    Ok(MemoryCounters {
-        usage_bytes: reader.number("memory.usage_in_bytes")?,
-        usage_bytes_max: reader.number_if_present("memory.max_usage_in_bytes")?,
-        limit: if limit >= UNLIMITED_FROM { Limit::Unlimited } else { Limit::At(limit) },
-        failures: reader.number_if_present("memory.failcnt")?,
-        stat: reader.pairs("memory.stat")?,
-    })
-}
-
-fn block_v1(reader: &Reader<'_>) -> Result<Vec<BlockCounters>, CgroupError> {
-    let mut devices = BTreeMap::<DeviceNumber, BlockCounters>::new();
-    for (file, is_bytes) in [
-        ("blkio.throttle.io_service_bytes_recursive", true),
-        ("blkio.throttle.io_serviced_recursive", false),
-    ] {
-        for (device, operation, value) in reader.text(file)?.lines().filter_map(parse_blkio) {
-            let entry = devices.entry(device).or_insert(BlockCounters {
-                device,
-                read_bytes: 0,
-                write_bytes: 0,
-                reads: 0,
-                writes: 0,
-            });
-            match (operation.as_str(), is_bytes) {
-                ("Read", true) => entry.read_bytes = value,
-                ("Write", true) => entry.write_bytes = value,
-                ("Read", false) => entry.reads = value,
-                ("Write", false) => entry.writes = value,
-                _ => {}
+    fn fault(&self, fault: Fault) -> CgroupError {
+        match fault {
+            Fault::Read { file, errno } => {
+                let cause = self.primary().error("read", file, errno);
+                self.access("read the counters of", cause)
+            }
+            Fault::Malformed { file, text } => {
+                CgroupError::Malformed { path: self.path(), file, text }
             }
         }
     }
-    Ok(devices.into_values().collect())
-}
-
-struct Reader<'a> {
-    group: &'a Cgroup,
-    node: Node<'a>,
-}
-
-impl Reader<'_> {
-    fn text(&self, file: &'static str) -> Result<String, CgroupError> {
-        self.node.read(file).map_err(|cause| self.group.access("read the counters of", cause))
-    }
-
-    fn number(&self, file: &'static str) -> Result<u64, CgroupError> {
-        let text = self.text(file)?;
-        text.trim_end().parse().map_err(|_| self.malformed(file, &text))
-    }
-
-    fn number_if_present(&self, file: &'static str) -> Result<Option<u64>, CgroupError> {
-        let text = self.node.read_if_present(file);
-        let text = text.map_err(|cause| self.group.access("read the counters of", cause))?;
-        let Some(text) = text else { return Ok(None) };
-        text.trim_end().parse().map(Some).map_err(|_| self.malformed(file, &text))
-    }
-
-    fn limit(&self, file: &'static str) -> Result<Limit, CgroupError> {
-        let text = self.text(file)?;
-        match text.trim_end() {
-            "max" => Ok(Limit::Unlimited),
-            number => number.parse().map(Limit::At).map_err(|_| self.malformed(file, &text)),
-        }
-    }
-
-    fn pids(&self) -> Result<PidCounters, CgroupError> {
-        Ok(PidCounters {
-            current: self.number("pids.current")?,
-            peak: self.number_if_present("pids.peak")?,
-            limit: self.limit("pids.max")?,
-        })
-    }
-
-    /// Lines of a key and a number; others are left out.
-    fn pairs(&self, file: &'static str) -> Result<BTreeMap<String, u64>, CgroupError> {
-        let text = self.text(file)?;
-        let pair = |line: &str| {
-            let (key, value) = line.split_once(' ')?;
-            Some((key.to_owned(), value.trim_end().parse().ok()?))
-        };
-        Ok(text.lines().filter_map(pair).collect())
-    }
-
-    fn malformed(&self, file: &'static str, text: &str) -> CgroupError {
-        let text = text.chars().take(80).collect();
-        CgroupError::Malformed { path: self.group.path(), file, text }
-    }
-}
-
-fn parse_device(text: &str) -> Option<DeviceNumber> {
-    let (major, minor) = text.split_once(':')?;
-    Some(DeviceNumber { major: major.parse().ok()?, minor: minor.parse().ok()? })
-}
-
-/// `8:0 Read 4096`; the sums have other shapes.
-fn parse_blkio(line: &str) -> Option<(DeviceNumber, String, u64)> {
-    let mut words = line.split_ascii_whitespace();
-    let device = parse_device(words.next()?)?;
-    Some((device, words.next()?.to_owned(), words.next()?.parse().ok()?))
-}
-
-/// `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6`.
-fn parse_io_stat(line: &str) -> Option<BlockCounters> {
-    let mut words = line.split_ascii_whitespace();
-    let device = parse_device(words.next()?)?;
-    let mut block = BlockCounters { device, read_bytes: 0, write_bytes: 0, reads: 0, writes: 0 };
-    for (key, value) in words.filter_map(|word| word.split_once('=')) {
-        let value = value.parse().unwrap_or(0);
-        match key {
-            "rbytes" => block.read_bytes = value,
-            "wbytes" => block.write_bytes = value,
-            "rios" => block.reads = value,
-            "wios" => block.writes = value,
-            _ => {}
-        }
-    }
-    Some(block)
 }
 
 #[cfg(test)]

@@ -41,7 +41,9 @@ mod v1;
 mod v2;
 
 pub use bpf::device_program;
-pub use counters::{BlockCounters, Counters, CpuCounters, MemoryCounters, PidCounters};
+pub use counters::{
+    BlockCounters, Counters, CpuCounters, MemoryCounters, MemoryStat, Meter, PidCounters, Transfers,
+};
 pub use devices::{Access, DeviceKind, DeviceNumber, DeviceRule};
 pub use error::CgroupError;
 pub use group::Cgroup;

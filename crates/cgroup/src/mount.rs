@@ -91,14 +91,6 @@ impl Node<'_> {
         String::from_utf8(text).map_err(|_| self.error("read", file, Errno::ILSEQ))
     }
 
-    /// Like [`Node::read`]; `None` when the file does not exist.
-    pub fn read_if_present(&self, file: &str) -> Result<Option<String>, PathError> {
-        match self.read(file) {
-            Err(cause) if cause.is_not_found() => Ok(None),
-            other => other.map(Some),
-        }
-    }
-
     /// A descriptor to read, or to poll for the kernel's change notice.
     pub fn open(&self, file: &str) -> Result<OwnedFd, PathError> {
         openat(&self.mount.directory, &*self.below(file), OFlags::RDONLY | OFlags::CLOEXEC, EMPTY)

@@ -135,8 +135,8 @@ fn stats(cgroup: &Cgroup) -> Result<Value, CliError> {
             json!({"current": pids.current, "limit": bound(pids.limit)})
         }),
         "blkio": {
-            "ioServiceBytesRecursive": entries(|one| [one.read_bytes, one.write_bytes]),
-            "ioServicedRecursive": entries(|one| [one.reads, one.writes]),
+            "ioServiceBytesRecursive": entries(|one| [one.bytes.read, one.bytes.write]),
+            "ioServicedRecursive": entries(|one| [one.operations.read, one.operations.write]),
         },
         "hugetlb": {},
         "intel_rdt": {},
@@ -145,15 +145,15 @@ fn stats(cgroup: &Cgroup) -> Result<Value, CliError> {
 }
 
 fn memory_of(memory: MemoryCounters) -> Value {
-    let cache = ["total_cache", "cache", "file"].iter().find_map(|key| memory.stat.get(*key));
+    let cache = ["total_cache", "cache", "file"].iter().find_map(|key| memory.stat.value(key));
     json!({
-        "cache": cache.copied().unwrap_or(0),
+        "cache": cache.unwrap_or(0),
         "usage": {
             "limit": memory.limit.bound().unwrap_or(u64::MAX),
             "usage": memory.usage_bytes,
             "max": memory.usage_bytes_max.unwrap_or(0),
-            "failcnt": memory.failures.unwrap_or(0),
+            "failcnt": memory.failures,
         },
-        "raw": memory.stat,
+        "raw": memory.stat.iter().collect::<std::collections::BTreeMap<_, _>>(),
     })
 }
