@@ -108,7 +108,7 @@ impl MemoryStat {
             let is_key = |known: &&str| known.as_bytes() == key;
             let at = match self.keys.get(next).filter(|known| is_key(known)) {
                 Some(_) => next,
-                None => match self.keys.iter().position(|known| is_key(known)) {
+                None => match self.keys.iter().position(is_key) {
                     Some(at) => at,
                     None => continue,
                 },
