@@ -1,5 +1,7 @@
 //! Calls about containers.
 
+use std::time::Duration;
+
 use docker_api::{
     Change, ContainerAudit, ContainerInspect, ContainerSummary, ContainersPruneReport,
     CreateRequest, CreateResponse, Filters, StatsResponse, TopResponse, UpdateRequest,
@@ -69,6 +71,21 @@ pub struct ListOptions {
     pub limit: Option<i64>,
     /// Those that match.
     pub filters: Filters,
+}
+
+/// Whose counters, and how often.
+#[derive(Clone, Debug, Default)]
+pub struct StatsOptions {
+    /// These, by name or id; none: all that match.
+    pub containers: Vec<String>,
+    /// Those that do not run too.
+    pub all: bool,
+    /// Those that match.
+    pub filters: Filters,
+    /// Again and again; else once.
+    pub stream: bool,
+    /// How often; `None` takes the engine's second.
+    pub interval: Option<Duration>,
 }
 
 /// How a container is stopped.
@@ -347,14 +364,22 @@ impl Client {
         self.bytes(Call::get(of(id, "/export"))).await
     }
 
-    /// Its counters: for ever, or one sample.
+    /// The counters of many: a line for each at every interval.
     pub async fn container_stats(
         &self,
-        id: &str,
-        stream: bool,
+        options: &StatsOptions,
     ) -> Result<JsonLines<StatsResponse>, ClientError> {
-        let stream = if stream { "1" } else { "0" };
-        self.lines(Call::get(of(id, "/stats").with("stream", stream))).await
+        let mut target = Target::new(&["/containers/stats"])
+            .with_flag("all", options.all)
+            .with("stream", if options.stream { "1" } else { "0" })
+            .with_filters(&options.filters);
+        for container in &options.containers {
+            target = target.with("container", container);
+        }
+        if let Some(interval) = options.interval {
+            target = target.with("interval", &format!("{}ns", interval.as_nanos()));
+        }
+        self.lines(Call::get(target)).await
     }
 
     /// Removes those that do not run.

@@ -26,7 +26,7 @@ pub use body::{ByteStream, Framing, JsonLines};
 pub use connection::Client;
 pub use containers::{
     AttachOptions, CreateOptions, Effect, ListOptions, LogsOptions, PendingWait, RemoveOptions,
-    StopOptions, WaitCondition,
+    StatsOptions, StopOptions, WaitCondition,
 };
 pub use error::{ApiError, ClientError};
 pub use hijack::{HijackReader, HijackWriter, Hijacked};

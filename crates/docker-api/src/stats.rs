@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use crate::time::Timestamp;
 use crate::wire::{Empty, is_empty, is_zero, objects};
 
+mod parts;
+
+pub use parts::{SelectedStats, StatsPart, StatsParts, UnknownPart};
+
 objects! { "snake_case";
     /// One sample, with the CPU part of the one before.
     pub struct StatsResponse {

@@ -101,6 +101,14 @@ impl Call {
         query::boolean(self.text(name))
     }
 
+    /// A boolean that has another default than `false`.
+    pub(crate) fn flag_or(&self, name: &str, default: bool) -> bool {
+        match self.head.query.contains_key(name) {
+            true => self.flag(name),
+            false => default,
+        }
+    }
+
     pub(crate) fn filters(&self) -> Result<Filters, Reply> {
         Filters::parse(self.text("filters"))
             .map_err(|error| Reply::error(StatusCode::BAD_REQUEST, &error.to_string()))

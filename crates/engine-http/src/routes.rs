@@ -17,6 +17,7 @@ mod execs;
 mod images;
 mod logs;
 mod networks;
+mod stats;
 mod system;
 
 /// What a handler answers.
@@ -62,6 +63,8 @@ routes! {
     POST "/containers/prune" containers::prune;
     GET "/containers/{name}/json" containers::inspect;
     GET "/containers/{name}/audit" containers::audit;
+    GET "/containers/stats" stats::many;
+    GET "/containers/{name}/stats" stats::one;
     GET "/containers/{name}/top" containers::top;
     GET "/containers/{name}/logs" logs::logs;
     POST "/containers/{name}/start" containers::start;
@@ -79,7 +82,6 @@ routes! {
     GET "/containers/{name}/attach/ws" containers::attach_websocket;
     GET "/containers/{name}/changes" absent::changes;
     GET "/containers/{name}/export" absent::export;
-    GET "/containers/{name}/stats" absent::stats;
     POST "/containers/{name}/update" containers::update;
     HEAD "/containers/{name}/archive" absent::archive;
     GET "/containers/{name}/archive" absent::archive;

@@ -25,6 +25,7 @@ mod list;
 pub mod logs;
 mod networks;
 pub mod prune;
+pub mod stats;
 mod system;
 mod top;
 mod update;

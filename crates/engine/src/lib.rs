@@ -35,6 +35,7 @@ mod spec;
 pub use engine::attach::AttachTicket;
 pub use engine::exec::ExecTicket;
 pub use engine::logs::LogStream;
+pub use engine::stats::{Stats, StatsStream};
 pub use engine::{Engine, Wait};
 pub use error::{EngineError, Result};
 pub use events::EventStream;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cgroup::{Cgroup, CgroupError, Hierarchy};
+use collector::{Collector, Target};
 use docker_api::ExecConfig;
 use runtime::foreign::ForeignSpec;
 use runtime::plan::{IdMapping, LaunchPlan, ProcessPlan, RootPlan};
@@ -47,6 +48,8 @@ pub struct Services {
     pub spawner: SpawnerSlot,
     /// Cgroups.
     pub hierarchy: Hierarchy,
+    /// What running containers use.
+    pub collector: Collector,
     /// Compiled seccomp filters.
     pub filters: SeccompCache,
     /// Id ranges.
@@ -76,6 +79,7 @@ impl Services {
             store,
             events: Events::default(),
             spawner,
+            collector: Collector::new(hierarchy.clone()),
             hierarchy,
             filters,
             ids: Mutex::default(),
@@ -144,6 +148,17 @@ impl Services {
             place: self.config.run.join("oci"),
             seccomp: plan::seccomp_document(&record.host, &self.filters)?,
         }))
+    }
+
+    /// Tells the collector whether a container has a process, and which.
+    pub fn count(&self, record: &ContainerRecord) {
+        let state = &record.state;
+        if !state.state.has_process() || state.pid == 0 {
+            return self.collector.remove(&record.id);
+        }
+        let (pid, start_ticks) = (state.pid, state.start_ticks);
+        let target = Target { cgroup_path: self.cgroup_path(record), pid, start_ticks };
+        self.collector.set(&record.id, target);
     }
 
     /// What starting a container needs, decided.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use collector::Interval;
 use docker_api::filters::Filters;
 use docker_api::query::Grace;
 use docker_api::{CreateRequest, Timestamp};
@@ -104,6 +105,30 @@ pub struct ListSpec {
     pub size: bool,
     /// As clients send them.
     pub filters: Filters,
+}
+
+/// How somebody wants the counters of a container.
+#[derive(Clone, Copy, Debug)]
+pub struct StatsSpec {
+    /// Again and again; else once.
+    pub stream: bool,
+    /// Without the reading before, and so without waiting for one.
+    pub one_shot: bool,
+    /// How often.
+    pub interval: Interval,
+}
+
+/// How somebody wants the counters of many containers.
+#[derive(Clone, Debug)]
+pub struct StatsOfManySpec {
+    /// These, by name or id; none: those that `list` has.
+    pub containers: Vec<String>,
+    /// Which ones, when none is named.
+    pub list: ListSpec,
+    /// Again and again; else once.
+    pub stream: bool,
+    /// How often.
+    pub interval: Interval,
 }
 
 /// How a client attaches to a container.

@@ -85,6 +85,8 @@ pub enum Action {
     Run,
     /// `start`
     Start,
+    /// `stats`
+    Stats,
     /// `status`
     Status,
     /// `stop`

@@ -6,6 +6,7 @@ pub mod containers;
 pub mod disk;
 pub mod images;
 pub mod list;
+pub mod stats;
 
 #[cfg(test)]
 mod tests;

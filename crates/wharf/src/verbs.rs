@@ -30,6 +30,7 @@ mod ps;
 mod remove;
 mod run;
 mod start;
+mod stats;
 mod time;
 mod top;
 mod update;
@@ -74,6 +75,7 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::Rmi => remove::images(&client, flags).await,
         Action::Run => run::run(&client, flags).await,
         Action::Start => start::start(&client, flags).await,
+        Action::Stats => stats::stats(&client, flags).await,
         Action::Stop => lifecycle::stop(&client, flags).await,
         Action::Tag => images::tag(&client, flags).await,
         Action::Top => top::top(&client, flags).await,

@@ -26,7 +26,6 @@ macro_rules! not_yet {
 not_yet! {
     changes "diff";
     export "export";
-    stats "stats";
     archive "cp (the archive endpoints)";
     checkpoints "checkpoint and restore";
     search "searching a registry";

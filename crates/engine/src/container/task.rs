@@ -104,6 +104,7 @@ impl Task {
     /// Runs until the container is removed or the engine closes. `first` is what recovery found
     /// to be done at once.
     pub async fn run(mut self, first: super::exit::FirstStep) {
+        self.services.count(&self.record);
         if self.first_step(first).await == Flow::End {
             return;
         }
@@ -289,6 +290,7 @@ impl Task {
     /// Makes the record visible.
     pub(super) fn publish(&self) {
         self.container.view().record = Arc::new(self.record.clone());
+        self.services.count(&self.record);
     }
 
     /// Writes the record, then makes it visible.

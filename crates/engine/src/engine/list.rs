@@ -51,7 +51,7 @@ impl Engine {
         work.await.map_err(|error| EngineError::internal("failed to reckon sizes", error))
     }
 
-    fn choose(&self, spec: &ListSpec) -> Result<Vec<Listed>> {
+    pub(super) fn choose(&self, spec: &ListSpec) -> Result<Vec<Listed>> {
         let filters = &spec.filters;
         let selection = Selection::parse(self, filters)?;
         let mut all: Vec<Listed> = self
@@ -76,8 +76,8 @@ impl Engine {
 }
 
 /// What a list shows of a container.
-struct Listed {
-    record: Arc<ContainerRecord>,
+pub(super) struct Listed {
+    pub(super) record: Arc<ContainerRecord>,
     health: Option<Health>,
 }
 

@@ -388,6 +388,19 @@ pub const VERBS: &[Verb] = &[
         ..verb(Action::Start, "start", "Start containers that are stopped")
     },
     Verb {
+        group: Some(("container", &["stats"])),
+        usage: "[OPTIONS] [CONTAINER...]",
+        args: Args::AtLeast(0),
+        flags: &[&[
+            Flag::switch("all", "Show stopped containers too").short('a'),
+            TABLE_FORMAT,
+            Flag::duration("interval", "Time between two readings, 100ms or more").default("1s"),
+            Flag::switch("no-stream", "Show them once"),
+            NO_TRUNC,
+        ]],
+        ..verb(Action::Stats, "stats", "Show what containers use, live")
+    },
+    Verb {
         group: Some(("container", &["stop"])),
         usage: "[OPTIONS] CONTAINER [CONTAINER...]",
         args: Args::AtLeast(1),

@@ -12,6 +12,7 @@ mod mistakes;
 mod prune;
 mod runtimes;
 mod security;
+mod stats;
 mod streams;
 mod survival;
 mod update;

@@ -95,7 +95,6 @@ fn what_is_not_there_says_so() {
     let rows: &[&[&str]] = &[
         &["diff", "one"],
         &["commit", "one", "x"],
-        &["stats", "--no-stream", "one"],
         &["cp", "one:/etc", "/tmp/none"],
         &["save", "busybox"],
         &["system", "df"],
