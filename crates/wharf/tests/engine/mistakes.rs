@@ -97,7 +97,6 @@ fn what_is_not_there_says_so() {
         &["commit", "one", "x"],
         &["cp", "one:/etc", "/tmp/none"],
         &["save", "busybox"],
-        &["system", "df"],
         &["network", "create", "x"],
         &["volume", "create", "x"],
         &["search", "x"],
