@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use seccomp::{
-    Arch, Instruction, IntArguments, LinuxSeccomp, NewerSyscalls, Operator, Options, Program,
-    compile,
+    Arch, DockerProfile, Host, Instruction, IntArguments, LinuxSeccomp, NewerSyscalls, Operator,
+    Options, Program, compile,
 };
 
 use crate::machine::{self, Call};
@@ -149,6 +149,35 @@ fn docker_default_profile_as_libseccomp() {
         let ours = compile(profile, options).unwrap().program;
         machine::verify(&ours);
         let tried = compare("docker", profile, options, &ours, &theirs);
+        assert!(tried > 2000, "only {tried} calls compared");
+    }
+}
+
+/// Podman's profile is Debian's package `golang-github-containers-common`; it is no part of this
+/// project.
+#[test]
+fn podman_default_profile_as_libseccomp() {
+    let place = std::env::var("WHARF_TEST_PODMAN_SECCOMP");
+    let place = place.unwrap_or_else(|_| "/usr/share/containers/seccomp.json".to_owned());
+    let Ok(text) = std::fs::read(&place) else {
+        eprintln!("not compared: `{place}` is not there (golang-github-containers-common has it)");
+        return;
+    };
+    let podman = DockerProfile::from_json(&text).expect("podman's profile is a profile");
+    let names = common_names();
+    let mut cases = Vec::new();
+    for arch in [Arch::X86_64, Arch::Aarch64, Arch::Riscv64] {
+        for caps in docker::interesting_caps() {
+            let host = Host { arch, caps, kernel: docker::KERNEL };
+            let mut profile = podman.resolve(&host).expect("it holds on every host");
+            keep(&mut profile, &names);
+            cases.push((profile, options(arch)));
+        }
+    }
+    for ((profile, options), theirs) in cases.iter().zip(oracle::programs(&cases)) {
+        let ours = compile(profile, options).unwrap().program;
+        machine::verify(&ours);
+        let tried = compare("podman", profile, options, &ours, &theirs);
         assert!(tried > 2000, "only {tried} calls compared");
     }
 }

@@ -1,0 +1,116 @@
+//! Streams of bytes.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+
+use docker_api::stdcopy;
+use monitor::frame;
+use monitor::protocol::{Event, Request};
+use oci::Platform;
+use store::decompress::Decompressor;
+use store::tar::{EntryKind, Limits, Reader};
+use store::unpack::UnpackLimits;
+use store::{Store, Unpacker};
+
+/// Much more than any seed; small enough for thousands of runs a second.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// Never more content than bytes, whatever sizes the headers claim.
+pub(crate) fn tar(bytes: &[u8]) {
+    let mut reader = Reader::new(bytes, Limits::default());
+    let mut content = 0;
+    while let Ok(Some(entry)) = reader.next_entry() {
+        assert!(!entry.path.is_empty() && !entry.path.contains(&0));
+        if let EntryKind::File { size, segments: Some(segments) } = &entry.kind {
+            let end = segments.iter().map(|segment| segment.offset + segment.length).max();
+            assert!(end.unwrap_or(0) <= *size, "a segment beyond its file");
+        }
+        let mut buffer = [0u8; 4096];
+        while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            content += count;
+        }
+        assert!(content <= bytes.len());
+    }
+}
+
+/// Never more than the limit.
+pub(crate) fn decompress(bytes: &[u8]) {
+    let Ok(mut decompressor) = Decompressor::new(bytes, BYTES_MAX) else { return };
+    let (mut buffer, mut total) = ([0u8; 16 << 10], 0);
+    while let Ok(count @ 1..) = decompressor.read(&mut buffer) {
+        total += count as u64;
+    }
+    assert!(total <= BYTES_MAX);
+}
+
+/// Nothing beside the directory.
+pub(crate) fn layer(bytes: &[u8]) {
+    let Ok(dir) = tempfile::tempdir() else { return };
+    let inside = dir.path().join("fs");
+    std::fs::create_dir(&inside).expect("a new directory takes another");
+    let root = std::fs::File::open(&inside).expect("the directory was made");
+    let limits = UnpackLimits { bytes_max: BYTES_MAX, entries_max: 1000 };
+    if let Ok(facts) = store::unpack::unpack(bytes, root.as_fd(), &limits) {
+        assert!(facts.size <= 2 * BYTES_MAX);
+    }
+    let beside = std::fs::read_dir(dir.path()).expect("the directory was made").count();
+    assert_eq!(beside, 1, "something was made outside");
+}
+
+/// A refused archive leaves nothing behind.
+pub(crate) fn image_archive(bytes: &[u8]) {
+    let Ok(dir) = tempfile::tempdir() else { return };
+    let store = Store::open(dir.path(), Unpacker::InProcess).expect("an empty directory opens");
+    let platform = Platform::of("linux", "amd64", "");
+    if store.load(&mut &bytes[..], &platform, &mut |_| ()).is_err() {
+        let left = std::fs::read_dir(dir.path().join("tmp")).expect("the store has it").count();
+        assert_eq!(left, 0, "a failed load left something in tmp");
+    }
+}
+
+/// Lines come to an end.
+pub(crate) fn log_file(bytes: &[u8]) {
+    let Ok(dir) = tempfile::tempdir() else { return };
+    let path = dir.path().join("log");
+    std::fs::write(&path, bytes).expect("a new file can be written");
+    let query = logs::Query { stdout: true, stderr: true, ..logs::Query::default() };
+    let Ok(mut reader) = logs::Reader::open(&path, &query) else { return };
+    let mut lines = 0;
+    while let Ok(Some(line)) = reader.next_line() {
+        assert!(line.text.len() <= bytes.len());
+        lines += 1;
+        assert!(lines <= bytes.len() + 1, "more lines than bytes");
+    }
+}
+
+/// However the stream is cut, the same messages come out.
+pub(crate) fn monitor_frames(bytes: &[u8]) {
+    fn messages<T: serde::de::DeserializeOwned + serde::Serialize>(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut decoder = frame::Decoder::default();
+        let mut out = Vec::new();
+        for piece in pieces {
+            decoder.push(piece);
+            loop {
+                match decoder.pop::<T>() {
+                    Ok(Some(message)) => out.extend(frame::encode(&message)),
+                    Ok(None) => break,
+                    Err(_) => return out,
+                }
+            }
+        }
+        out
+    }
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    assert_eq!(messages::<Request>(&[bytes]), messages::<Request>(&[first, second]));
+    assert_eq!(messages::<Event>(&[bytes]), messages::<Event>(&[first, second]));
+}
+
+/// The payload is a part of the stream.
+pub(crate) fn stdcopy(bytes: &[u8]) {
+    let mut decoder = stdcopy::Decoder::new();
+    let (mut rest, mut total) = (bytes, 0);
+    while let Ok(Some((_, payload))) = decoder.next(&mut rest) {
+        total += payload.len();
+        assert!(total <= bytes.len());
+    }
+}
