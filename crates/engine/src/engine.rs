@@ -23,7 +23,7 @@ pub mod exec;
 mod inspect;
 mod list;
 pub mod logs;
-mod networks;
+pub mod networks;
 pub mod prune;
 pub mod stats;
 mod system;
@@ -163,6 +163,14 @@ impl Engine {
     /// What happens, and what happened. Subscribed before this returns.
     pub fn events(&self, caller: Caller, spec: EventsSpec) -> Result<EventStream> {
         tracing::debug!(caller_uid = caller.uid, "events");
+        if let (Some(since), Some(until)) = (spec.since, spec.until)
+            && since > until
+        {
+            let (since, until) = (since.seconds(), until.seconds());
+            return Err(EngineError::invalid(format!(
+                "`since` time ({since}) cannot be after `until` time ({until})"
+            )));
+        }
         Ok(self.services.events.stream(spec))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use docker_api::filters::Filters;
-use docker_api::{Actor, Event, EventCaller, Timestamp};
+use docker_api::{Actor, Event, EventCaller, Network, Timestamp};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -74,6 +74,25 @@ impl Events {
                 kind: "image".to_owned(),
                 action: action.to_owned(),
                 actor: Actor { id: id.to_owned(), attributes },
+                ..Event::default()
+            },
+        );
+    }
+
+    /// Tells that a container joined or left a network.
+    pub fn network(&self, caller: Caller, network: &Network, action: &str, container: &str) {
+        let attributes = [
+            ("container", container),
+            ("name", network.name.as_str()),
+            ("type", network.driver.as_str()),
+        ];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        self.publish(
+            caller,
+            Event {
+                kind: "network".to_owned(),
+                action: action.to_owned(),
+                actor: Actor { id: network.id.clone(), attributes: attributes.into() },
                 ..Event::default()
             },
         );
@@ -203,19 +222,25 @@ impl EventStream {
 fn matches(filters: &Filters, event: &Event) -> bool {
     let attributes = &event.actor.attributes;
     let name = attributes.get("name").map_or("", String::as_str);
-    let of = |kind: &str, key: &str| {
-        !filters.contains(key)
-            || (event.kind == kind
-                && (filters.prefix(key, &event.actor.id) || filters.fuzzy(key, name)))
-    };
+    // By the start of an id or a name, whatever kind of thing has it, as Docker does.
+    let of = |key: &str| filters.prefix(key, &event.actor.id) || filters.prefix(key, name);
+    const KINDS: [&str; 9] = [
+        "config",
+        "container",
+        "daemon",
+        "network",
+        "node",
+        "plugin",
+        "secret",
+        "service",
+        "volume",
+    ];
     let action = event.action.split(':').next().unwrap_or_default();
     filters.exact("type", &event.kind)
         && filters.exact("scope", &event.scope)
         && (filters.exact("event", &event.action) || filters.exact("event", action))
         && filters.labels("label", Some(attributes))
-        && of("container", "container")
-        && of("network", "network")
-        && of("volume", "volume")
+        && KINDS.iter().all(|key| of(key))
         && image_matches(filters, event)
 }
 

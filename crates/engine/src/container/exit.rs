@@ -8,6 +8,7 @@ use super::restart::Policy;
 use super::state::State;
 use super::stop::Stopping;
 use super::task::{Flow, Task, answer};
+use crate::engine::networks;
 use crate::failpoint;
 use crate::spec::{Caller, WaitOutcome};
 
@@ -144,12 +145,15 @@ impl Task {
         }
     }
 
-    /// Docker's order: `oom`, `stop`, `die`; then those who wait.
+    /// Docker's order: `oom`, `disconnect`, `stop`, `die`; then those who wait.
     fn tell_exit(&self, stopping: Option<&Stopping>, ending: &Ending) {
         let events = &self.services.events;
         let caller = stopping.map_or(Caller::ENGINE, |stopping| stopping.caller);
         if ending.oom_killed {
             events.container(Caller::ENGINE, &self.record, "oom", &[]);
+        }
+        if let Some(network) = networks::joined(&self.services, &self.record) {
+            events.network(caller, &network, "disconnect", &self.record.id);
         }
         if stopping.is_some_and(|stopping| stopping.is_stop) {
             events.container(caller, &self.record, "stop", &[]);

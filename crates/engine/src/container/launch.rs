@@ -12,6 +12,7 @@ use super::exit::Ending;
 use super::state::{Action, Request, State};
 use super::task::{Flow, Task, answer};
 use super::{Ask, Reply};
+use crate::engine::networks;
 use crate::error::{EngineError, Result};
 use crate::failpoint;
 use crate::link::Link;
@@ -176,6 +177,9 @@ impl Task {
         self.container.view().starting = false;
         self.begin_probing();
         let events = &self.services.events;
+        if let Some(network) = networks::joined(&self.services, &self.record) {
+            events.network(starting.caller, &network, "connect", &self.record.id);
+        }
         events.container(starting.caller, &self.record, "start", &[]);
         if starting.is_restart {
             events.container(starting.caller, &self.record, "restart", &[]);

@@ -125,6 +125,13 @@ fn members(services: &Services, name: &str) -> BTreeMap<String, EndpointResource
         .collect()
 }
 
+/// The network that a container is in, if it is one of these.
+pub fn joined(services: &Services, record: &ContainerRecord) -> Option<Network> {
+    let mode = record.host.network_mode.as_str();
+    let (name, driver) = BUILT_IN.into_iter().find(|(name, _)| *name == mode)?;
+    Some(network(services, name, driver))
+}
+
 /// The networks of a container; a joined one is shown nowhere.
 pub(super) fn of_container(services: &Services, record: &ContainerRecord) -> Endpoints {
     let mode = record.host.network_mode.as_str();

@@ -131,6 +131,36 @@ fn events_are_told_in_dockers_order() {
         .map(|event| event["Action"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(actions, ["create", "attach", "start", "die", "destroy"]);
+    // Its network is told of, too, and by every filter that names one of them.
+    let of = |filters: &str| {
+        let (status, body) = engine.get(&format!("{path}&filters={filters}")).unwrap();
+        assert_eq!(status, 200, "{filters}: {body}");
+        let events = body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of_container = |event: &Value| event["Type"] != "image";
+        let words = events.filter(of_container).map(|e| e["Action"].as_str().unwrap().to_owned());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let all = "create attach connect start disconnect die destroy";
+    for (filters, expect) in [
+        ("", all),
+        ("{%22network%22:[%22none%22]}", "connect disconnect"),
+        ("{%22type%22:[%22network%22]}", "connect disconnect"),
+        ("{%22container%22:[%22ev%22]}", "create attach start die destroy"),
+        ("{%22event%22:[%22die%22,%22start%22]}", "start die"),
+        ("{%22image%22:[%22busybox%22],%22event%22:[%22start%22]}", "start"),
+        ("{%22scope%22:[%22local%22]}", all),
+        ("{%22scope%22:[%22swarm%22]}", ""),
+        ("{%22daemon%22:[%22x%22]}", ""),
+        ("{%22plugin%22:[%22x%22]}", ""),
+        ("{%22volume%22:[%22x%22]}", ""),
+        ("{%22label%22:[%22x%22]}", ""),
+        ("{%22unknown%22:[%22x%22]}", all),
+    ] {
+        assert_eq!(of(filters), expect, "{filters}");
+    }
+    let (status, body) = engine.get("/events?since=200&until=100").unwrap();
+    let text = "`since` time (200) cannot be after `until` time (100)";
+    assert_eq!((status, body.contains(text)), (400, true), "{body}");
     engine.finish();
 }
 
