@@ -124,6 +124,15 @@ fn write_memory(group: &Cgroup, memory: Node<'_>, limit: Limit) -> Result<(), Cg
 fn apply_cpu(group: &Cgroup, limits: &Limits) -> Result<(), CgroupError> {
     let cpu = || controller(group, Controller::Cpu, "cpu limit");
     if let Some(shares) = limits.cpu_shares {
+        let reason = match shares {
+            0..2 => "the minimum allowed cpu-shares is 2",
+            2..=262_144 => "",
+            _ => "the maximum allowed cpu-shares is 262144",
+        };
+        if !reason.is_empty() {
+            let (limit, value) = ("cpu shares".into(), shares.to_string());
+            return Err(CgroupError::InvalidLimit { limit, value, reason });
+        }
         set(group, cpu()?.write("cpu.shares", &shares.to_string()))?;
     }
     let (quota, period) = limits.quota_and_period();

@@ -211,6 +211,14 @@ impl Services {
                     "cannot join {name} namespace of a non running container: {id}"
                 )));
             }
+            // `shareable` is a wish; Docker's default is to keep it to oneself.
+            if name == "IPC" && matches!(other.host.ipc_mode.as_str(), "private" | "none") {
+                return Err(EngineError::conflict(format!(
+                    "failed to join IPC namespace: container {}: non-shareable IPC (hint: use \
+                     IpcMode:shareable for the donor container)",
+                    other.id
+                )));
+            }
             let pid = other.state.pid;
             let map = id_map(pid).ok_or_else(|| {
                 EngineError::conflict(format!(

@@ -21,6 +21,12 @@ const PROGRAM: Verb = Verb {
 };
 static PROGRAM_VERB: Verb = PROGRAM;
 
+/// What Docker's command line has and this one has not, and what to do instead.
+const ABSENT: [(&str, &str); 2] = [
+    ("context", "name the engine by --host, WHARF_HOST or DOCKER_HOST"),
+    ("swarm", "past one machine Wharf hands over to Kubernetes"),
+];
+
 /// Exit code for a flag that is wrong.
 const USAGE: i32 = 125;
 
@@ -97,6 +103,9 @@ enum Found {
 fn find(first: &str, mut rest: Vec<String>) -> Result<Found, Failure> {
     if let Some(verb) = verbs::by_name(first) {
         return Ok(Found::Verb(verb, first.to_owned(), rest));
+    }
+    if let Some((_, advice)) = ABSENT.iter().find(|(name, _)| *name == first) {
+        return Err(Failure::new(format!("wharf {first} is not supported: {advice}")));
     }
     let Some((group, about)) = GROUPS.iter().find(|(group, _)| *group == first) else {
         return Err(Failure::new(format!(

@@ -35,6 +35,8 @@ pub enum Action {
     Down,
     /// `engine`
     Engine,
+    /// `system dial-stdio`
+    DialStdio,
     /// `system df`
     DiskUsage,
     /// `events`

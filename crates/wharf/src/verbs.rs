@@ -14,6 +14,7 @@ use crate::flags::parse::Parsed;
 mod attach;
 mod audit;
 mod create;
+mod dial;
 mod disk;
 mod events;
 mod exec;
@@ -51,6 +52,7 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::Attach => attach::attach(&client, flags).await,
         Action::Audit => audit::audit(&client, flags).await,
         Action::Create => create::create(&client, flags).await,
+        Action::DialStdio => dial::stdio(&client),
         Action::DiskUsage => disk::df(&client, flags).await,
         Action::Events => events::events(&client, flags).await,
         Action::Exec => exec::exec(&client, flags).await,

@@ -50,5 +50,12 @@ pub fn fill(host: &mut HostConfig, is_v2: bool) -> Vec<String> {
     resources.memory_swappiness = resources.memory_swappiness.filter(|value| *value != -1);
     resources.pids_limit = resources.pids_limit.filter(|limit| *limit != 0);
     resources.oom_kill_disable.get_or_insert(false);
+    if resources.oom_kill_disable == Some(true) && resources.memory == 0 {
+        warnings.push(
+            "OOM killer is disabled for the container, but no memory limit is set, this can \
+             result in the system running out of resources."
+                .to_owned(),
+        );
+    }
     warnings
 }

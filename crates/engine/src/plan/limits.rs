@@ -91,7 +91,11 @@ fn rates(devices: Option<&[ThrottleDevice]>) -> Result<Vec<DeviceRate>> {
 
 fn block_device(path: &str) -> Result<DeviceNumber> {
     let metadata = std::fs::metadata(path).map_err(|cause| {
-        EngineError::invalid(format!("no such device: {path}")).with_cause(cause)
+        let why = match cause.kind() {
+            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+            _ => cause.to_string(),
+        };
+        EngineError::invalid(format!("stat {path}: {why}")).with_cause(cause)
     })?;
     let number = metadata.st_rdev();
     Ok(DeviceNumber {

@@ -26,6 +26,7 @@ pub fn of_verb(verb: &Verb, path: &str) -> String {
 pub fn of_group(group: &str, about: &str) -> String {
     let mut members: Vec<(&str, &str)> = VERBS
         .iter()
+        .filter(|verb| verb.section != Section::Hidden)
         .filter_map(|verb| {
             let (of, names) = verb.group?;
             (of == group).then_some((names[0], verb.about))

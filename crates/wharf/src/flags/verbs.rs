@@ -440,6 +440,12 @@ pub const VERBS: &[Verb] = &[
         ..verb(Action::Wait, "wait", "Wait until containers stop and print their exit codes")
     },
     Verb {
+        top: None,
+        group: Some(("system", &["dial-stdio"])),
+        section: Section::Hidden,
+        ..verb(Action::DialStdio, "", "Connect standard input and output to the engine")
+    },
+    Verb {
         usage: "DIRECTORY",
         args: Args::Exactly(1),
         section: Section::Hidden,

@@ -5,6 +5,7 @@
 
 mod api;
 mod audit;
+mod flags;
 mod harness;
 mod images;
 mod lifecycle;
