@@ -29,6 +29,7 @@ pub mod stdcopy;
 pub mod system;
 pub mod text;
 pub mod time;
+pub mod update;
 pub mod validate;
 pub mod version;
 pub mod volume;
