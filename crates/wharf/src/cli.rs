@@ -32,6 +32,7 @@ const USAGE: i32 = 125;
 
 /// Runs the command line; `words` stand behind the program's name.
 pub fn main(words: Vec<String>) -> i32 {
+    leave_when_nobody_reads();
     match run(words) {
         Ok(code) => code,
         Err(failure) => {
@@ -41,6 +42,20 @@ pub fn main(words: Vec<String>) -> i32 {
             failure.code
         }
     }
+}
+
+/// A reader that has seen enough (`wharf ps | head -n 1`) ends this program without a word, as
+/// SIGPIPE would; the library's printing panics instead.
+fn leave_when_nobody_reads() {
+    const BY_SIGPIPE: i32 = 128 + 13;
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if text.starts_with("failed printing to std") && text.contains("Broken pipe") {
+            std::process::exit(BY_SIGPIPE);
+        }
+        report(panic);
+    }));
 }
 
 fn run(words: Vec<String>) -> Outcome {

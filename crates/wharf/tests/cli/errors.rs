@@ -167,3 +167,13 @@ fn are_refused_in_the_same_words() {
     }
     assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
 }
+
+#[test]
+fn a_reader_that_leaves_ends_the_program_quietly() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wharf"));
+    let output = command.args(["completion", "bash"]).stdout(writer).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), told.as_str()), (Some(141), ""));
+}
