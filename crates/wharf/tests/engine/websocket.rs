@@ -121,12 +121,12 @@ fn both_streams_history_and_the_end() {
     engine.wharf(["start", "talk"]).ok();
     let both = early.output(8);
     assert!(both == b"out\nerr\n" || both == b"err\nout\n", "{both:?}");
-    let late = "/v1.51/containers/talk/attach/ws?stream=1&logs=1&stdout=1";
-    let mut late = Socket::attached(&engine, late);
-    assert_eq!(late.output(4), b"out\n");
+    let history = "/v1.51/containers/talk/attach/ws?logs=1&stdout=1";
+    let mut history = Socket::attached(&engine, history);
+    assert_eq!(history.output(4), b"out\n");
     early.send(1, b"typed\n");
-    for socket in [&mut early, &mut late] {
-        assert_eq!(socket.output(6), b"typed\n");
+    assert_eq!(early.output(6), b"typed\n");
+    for socket in [&mut early, &mut history] {
         assert_eq!(socket.frame(), (CLOSE, 1000u16.to_be_bytes().to_vec()));
     }
     assert_eq!(engine.wharf(["wait", "talk"]).ok(), "4\n");
