@@ -5,6 +5,7 @@
 //! - [`error`]: printing a chain of causes.
 //! - [`size`]: byte sizes as people write them.
 //! - [`id`]: random hexadecimal identifiers.
+//! - [`order`]: sorting texts as people do.
 //! - [`fs`]: files with the path in every error, atomic replacement.
 //!
 //! This crate knows nothing of containers, images or HTTP.
@@ -13,6 +14,7 @@ pub mod error;
 pub mod fs;
 pub mod id;
 pub mod kind;
+pub mod order;
 pub mod size;
 
 pub use kind::Kind;

@@ -2,11 +2,11 @@
 
 use client::Client;
 use docker_api::PortBinding;
+use stdx::order::natural;
 
 use crate::failure::{Failure, Outcome};
 use crate::flags::number::quote;
 use crate::flags::parse::Parsed;
-use crate::show::words::natural;
 
 /// `port`: where the ports of a container are reached.
 pub async fn port(client: &Client, flags: &Parsed) -> Outcome {
