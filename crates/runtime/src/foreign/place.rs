@@ -1,8 +1,7 @@
 //! Where a runtime finds what we mounted: a mount namespace for as long as it builds a container.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use sys::process::{Child, CloneSpec, Fork};
@@ -47,10 +46,7 @@ pub(super) fn with<T>(
     drop(holder);
     let outside = File::open("/proc/self/ns/mnt").map_err(Failure::at("open our mounts"))?;
     namespace::unshare(namespace::MOUNT).map_err(Failure::at("make a mount namespace"))?;
-    let done = attach(place, root, &trees).and_then(|prepared| {
-        console_file(plan, &prepared, &owner)?;
-        work(&prepared)
-    });
+    let done = attach(place, root, &trees).and_then(|prepared| work(&prepared));
     namespace::join(outside.as_fd(), namespace::MOUNT)
         .map_err(Failure::at("leave the mount namespace"))?;
     // Leaving one also means the host's root as ours.
@@ -77,17 +73,6 @@ fn attach(place: &Path, root: OwnedFd, trees: &[OwnedFd]) -> Result<Prepared, Fa
         binds.push(path);
     }
     Ok(Prepared { root, root_path, binds })
-}
-
-/// Some runtimes mount the terminal on `/dev/console` only when it is there.
-fn console_file(plan: &LaunchPlan, prepared: &Prepared, owner: &ids::Owner) -> Result<(), Failure> {
-    let kinds = plan.mounts.iter().map(|mount| &mount.kind).filter(|kind| is_prepared(kind));
-    let devices = kinds.zip(&prepared.binds).find(|(kind, _)| matches!(kind, MountKind::Devices));
-    let (Some((_, dev)), Some(_)) = (devices, plan.process.terminal) else { return Ok(()) };
-    let path = dev.join("console");
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    made.and_then(|_| chown(&path, Some(owner.root_uid), Some(owner.root_gid)))
-        .map_err(Failure::at("make `/dev/console`"))
 }
 
 /// A `/dev/null` of nobody else's: runtimes give standard streams to the container's user.

@@ -36,11 +36,15 @@ pub(super) fn prepare(
         node(dev.as_fd(), device, owner)?;
     }
     if plan.process.terminal.is_some() {
-        // What the terminal is mounted on: later `/dev` may be read-only.
+        // What the terminal is mounted on: later `/dev` may be read-only, and other runtimes mount
+        // it only on what is there.
         let mode = Mode::RUSR | Mode::WUSR;
-        mknodat(dev.as_fd(), "console", FileType::RegularFile, mode, 0)
-            .map_err(Failure::at("make `/dev/console`"))?;
-        give(dev.as_fd(), Path::new("console"), owner.root_uid, owner.root_gid)?;
+        match mknodat(dev.as_fd(), "console", FileType::RegularFile, mode, 0) {
+            Ok(()) => give(dev.as_fd(), Path::new("console"), owner.root_uid, owner.root_gid)?,
+            // A node of the plan, which the terminal then covers.
+            Err(sys::rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(Failure::at("make `/dev/console`")(error)),
+        }
     }
     for (name, target) in LINKS {
         // Where the kernel has no such file, a link to it would be one to nothing.
