@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ ! -e "$data/busybox-amd64.tar.xz" ]; then
     root=$work/busybox
-    mkdir -p "$root"/{bin,dev,etc,home,proc,root,sys,tmp,usr/bin,usr/sbin,var/spool,var/www}
+    mkdir -p "$root"/{bin,dev,etc,home,root,tmp,usr/bin,usr/sbin,var/spool,var/www}
     chmod 1777 "$root/tmp"
     chmod 700 "$root/root"
     cp /bin/busybox "$root/bin/busybox"

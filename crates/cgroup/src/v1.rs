@@ -15,7 +15,8 @@ pub(crate) fn apply(
     limits: &Limits,
     stage: Stage,
 ) -> Result<Vec<Discarded>, CgroupError> {
-    if let Some((key, value)) = limits.unified.first_key_value() {
+    let unknown = |key: &String| !CPU_FILES.iter().any(|(name, _)| name == key);
+    if let Some((key, value)) = limits.unified.iter().find(|(key, _)| unknown(key)) {
         return Err(CgroupError::InvalidLimit {
             limit: key.clone(),
             value: value.clone(),
@@ -24,6 +25,13 @@ pub(crate) fn apply(
     }
     apply_memory(group, limits, stage)?;
     apply_cpu(group, limits)?;
+    // After the quota, which bounds what can be saved.
+    for (name, file) in CPU_FILES {
+        if let Some(value) = limits.unified.get(name) {
+            let node = controller(group, Controller::Cpu, name)?;
+            set(group, node.write(file, value))?;
+        }
+    }
     apply_cpuset(group, limits)?;
     if let Some(limit) = limits.pids {
         let node = controller(group, Controller::Pids, "pids limit")?;
@@ -35,6 +43,10 @@ pub(crate) fn apply(
     }
     Ok(group.hierarchy().discards(limits))
 }
+
+/// Version 2 files that version 1 has, too, and by which name.
+const CPU_FILES: [(&str, &str); 2] =
+    [("cpu.max.burst", "cpu.cfs_burst_us"), ("cpu.idle", "cpu.idle")];
 
 fn controller<'a>(
     group: &'a Cgroup,

@@ -157,7 +157,7 @@ impl Bundle {
             root_propagation: root_propagation(&linux.rootfs_propagation)?,
             mounts: mounts::plan(spec, &user_namespace, &self.dir)?,
             devices: nodes::plan(&linux.devices)?,
-            masked_paths: paths(&linux.masked_paths),
+            masked_paths: masked_paths(&linux.masked_paths),
             readonly_paths: paths(&linux.readonly_paths),
             hostname: text(&spec.hostname),
             domainname: text(&spec.domainname),
@@ -310,6 +310,17 @@ pub fn capabilities() -> Vec<String> {
 pub fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, BundleError> {
     oci::json::read_object(bytes, CONFIG_BYTES_MAX)
         .map_err(|cause| BundleError::Parse { path: path.to_owned(), cause })
+}
+
+/// Each once: the second mask would cover the first one only.
+fn masked_paths(paths: &[String]) -> Vec<PathBuf> {
+    let mut masked: Vec<PathBuf> = Vec::new();
+    for path in paths.iter().map(PathBuf::from) {
+        if !masked.contains(&path) {
+            masked.push(path);
+        }
+    }
+    masked
 }
 
 /// Fields that are known and would change what runs, but are not honored.

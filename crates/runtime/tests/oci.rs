@@ -682,3 +682,21 @@ fn limits_of_descriptors_do_not_hinder_the_start() {
     let out = fixture.run(&[]);
     assert_eq!(text(&out), "10\n30\n", "{out:?}");
 }
+
+#[test]
+fn without_a_pid_namespace_all_are_killed() {
+    let mut fixture = Fixture::new(&["sleep", "1000"]);
+    let namespaces = fixture.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.retain(|namespace| namespace["type"] != "pid");
+    fixture.create();
+    fixture.ok(&["start"]);
+    let flags = ["exec", "--detach", &fixture.id, "sleep", "999"];
+    let status = command(fixture.dir.path()).args(flags).stdin(Stdio::null()).status();
+    assert!(status.unwrap().success());
+    let count = || fixture.ok(&["ps", "--format", "json"]).matches(',').count() + 1;
+    assert_eq!(count(), 2);
+    let kill = command(fixture.dir.path()).args(["kill", &fixture.id, "KILL"]).status();
+    assert!(kill.unwrap().success());
+    eventually(|| fixture.ok(&["ps", "--format", "json"]).trim() == "[]", "all are gone");
+    fixture.ok(&["delete"]);
+}

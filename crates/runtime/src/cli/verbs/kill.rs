@@ -35,6 +35,10 @@ fn kill(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
     if parsed.is_set("all") {
         return kill_all(&record, signal);
     }
+    if signal == sys::libc::SIGKILL && !record.own_pid_namespace && has_processes(&record)? {
+        // The others would not end with the first process, which may have ended before.
+        return kill_all(&record, signal);
+    }
     if container.status(&record) == Status::Stopped {
         return Err(CliError::NotRunning);
     }
@@ -53,6 +57,11 @@ fn kill(globals: &Globals, parsed: &Parsed) -> Result<i32, CliError> {
         cgroup.thaw(THAW_DEADLINE).map_err(CliError::cgroup("thaw the container"))?;
     }
     Ok(0)
+}
+
+fn has_processes(record: &StateRecord) -> Result<bool, CliError> {
+    let Some(cgroup) = record.cgroup()? else { return Ok(false) };
+    cgroup.pids().map(|pids| !pids.is_empty()).map_err(CliError::cgroup("list the processes"))
 }
 
 /// Leftovers of a stopped container are signaled, too; that there are none is fine.

@@ -9,7 +9,7 @@ pub(super) const VERB: Verb = Verb {
     words: "ID [PS-OPTIONS]",
     about: "show the processes of a container",
     flags: FLAGS,
-    order: Order::AfterId,
+    order: Order::FlagsFirst,
     run: ps,
 };
 
