@@ -260,17 +260,6 @@ fn sec_r11_devices_and_cgroups_are_closed() {
 }
 
 #[test]
-fn sec_k01_programs_that_need_dangerous_calls_fail() {
-    let engine = Engine::start();
-    let script = "for c in 'unshare -U true' 'unshare -m true' 'unshare -n true' \
-                  'mount -t tmpfs x /tmp' 'umount /proc' 'chroot / true' 'hostname x'; do \
-                  $c 2>/dev/null && echo ALLOWED $c; done; true";
-    let out = engine.run(Cli::Wharf, &[], &["sh", "-c", script]).ok();
-    assert_eq!(out, "ALLOWED chroot / true\n");
-    engine.finish();
-}
-
-#[test]
 fn sec_d03_nothing_of_an_image_is_executed() {
     let engine = Engine::start();
     let tree = engine.dir.path().join("tree");
@@ -299,11 +288,6 @@ fn sec_d04_the_data_root_is_closed() {
     assert_eq!(mode & 0o007, 0, "{mode:o}");
     let mode = std::fs::metadata(engine.socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o660, "{mode:o}");
-    let unix = std::fs::read_to_string("/proc/net/unix").unwrap();
-    assert!(
-        !unix.lines().any(|line| line.contains('@') && line.contains("wharf")),
-        "an abstract socket"
-    );
     engine.finish();
 }
 

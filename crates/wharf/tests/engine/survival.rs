@@ -89,50 +89,83 @@ fn a_monitor_that_is_killed_leaves_its_container_running() {
     engine.finish();
 }
 
+/// Engines that are killed at the same time: the machine is busy, as it is when engines die.
+const SWEEPERS: usize = 3;
+
 #[test]
-fn the_engine_dies_at_every_failpoint_and_nothing_is_lost() {
-    for point in engine::failpoint::NAMES {
-        let mut engine = Engine::start();
-        engine.background("old", &[], &["sleep", "1000"]);
-        let pid = engine.inspect("old")["State"]["Pid"].as_i64().unwrap();
-        engine.kill();
-        engine.begin(&[("WHARF_FAILPOINT", point)]);
-        // One of these meets the failpoint; all the others must not mind.
-        let steps: [&[&str]; 7] = [
-            &["run", "--name", "new", "--network", "none", "busybox", "sh", "-c", "echo x; exit 3"],
-            &["restart", "-t", "0", "new"],
-            &["rename", "new", "renamed"],
-            &["rename", "renamed", "new"],
-            &["update", "--pids-limit", "77", "old"],
-            &["rm", "-f", "new"],
-            &["run", "--rm", "--name", "rm", "--network", "none", "busybox", "true"],
-        ];
-        for step in steps {
-            if !engine.is_dead() {
-                engine.wharf(step);
-            }
+fn the_engine_dies_at_every_failpoint_under_load_and_nothing_is_lost() {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..SWEEPERS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let Some(point) = engine::failpoint::NAMES.get(number) else { return };
+                    dies_at(point);
+                }
+            });
         }
-        assert!(engine.is_dead(), "nothing met the failpoint `{point}`");
-        engine.wait_for_death();
-        engine.begin(&[]);
-        assert_eq!(engine.inspect("old")["State"]["Pid"].as_i64(), Some(pid), "{point}");
-        // Whatever is there is whole: it can be inspected, and run again or removed.
-        for name in ["new", "renamed", "rm"] {
-            if let Some((200, _)) = engine.get(&format!("/containers/{name}/json")) {
-                until("its state settles", || {
-                    let (status, body) = engine.get(&format!("/containers/{name}/json")).unwrap();
-                    status == 404
-                        || ["\"created\"", "\"exited\""]
-                            .iter()
-                            .any(|state| body.contains(&format!("\"Status\":{state}")))
-                });
-                engine.wharf(["rm", "-f", name]).ok();
-            }
+    });
+}
+
+/// One engine with a container that writes its log all the time, and one with an exec.
+fn dies_at(point: &str) {
+    let mut engine = Engine::start();
+    engine.background("old", &[], &["sleep", "1000"]);
+    engine.wharf(["exec", "-d", "old", "sleep", "2000"]).ok();
+    let script = "i=0; while :; do echo $i; i=$((i+1)); usleep 5000; done";
+    engine.background("writer", &[], &["sh", "-c", script]);
+    let pid = |engine: &Engine, name: &str| engine.inspect(name)["State"]["Pid"].as_i64().unwrap();
+    let pids = ["old", "writer"].map(|name| pid(&engine, name));
+    engine.kill();
+    engine.begin(&[("WHARF_FAILPOINT", point)]);
+    // One of these meets the failpoint; all the others must not mind.
+    let steps: [&[&str]; 7] = [
+        &["run", "--name", "new", "--network", "none", "busybox", "sh", "-c", "echo x; exit 3"],
+        &["restart", "-t", "0", "new"],
+        &["rename", "new", "renamed"],
+        &["rename", "renamed", "new"],
+        &["update", "--pids-limit", "77", "old"],
+        &["rm", "-f", "new"],
+        &["run", "--rm", "--name", "rm", "--network", "none", "busybox", "true"],
+    ];
+    for step in steps {
+        if !engine.is_dead() {
+            engine.wharf(step);
         }
-        let again = engine.run(Cli::Wharf, &["--name", "new"], &["echo", "fine"]);
-        assert_eq!(again.ok(), "fine\n", "{point}");
-        engine.finish();
     }
+    assert!(engine.is_dead(), "nothing met the failpoint `{point}`");
+    engine.wait_for_death();
+    engine.begin(&[]);
+    assert_eq!(["old", "writer"].map(|name| pid(&engine, name)), pids, "{point}");
+    let processes = engine.wharf(["top", "old"]).ok();
+    assert!(processes.contains("sleep 2000"), "{point}: the exec is gone: {processes}");
+    // No line is missing, from the first one to those written after the engine was back.
+    let count = || {
+        let log = engine.wharf(["logs", "writer"]).ok();
+        for (number, line) in log.lines().enumerate() {
+            assert_eq!(line, number.to_string(), "{point}");
+        }
+        log.lines().count()
+    };
+    let before = count();
+    until("the writer goes on", || count() > before);
+    // Whatever is there is whole: it can be inspected, and run again or removed.
+    for name in ["new", "renamed", "rm"] {
+        if let Some((200, _)) = engine.get(&format!("/containers/{name}/json")) {
+            until("its state settles", || {
+                let (status, body) = engine.get(&format!("/containers/{name}/json")).unwrap();
+                status == 404
+                    || ["\"created\"", "\"exited\""]
+                        .iter()
+                        .any(|state| body.contains(&format!("\"Status\":{state}")))
+            });
+            engine.wharf(["rm", "-f", name]).ok();
+        }
+    }
+    let again = engine.run(Cli::Wharf, &["--name", "new"], &["echo", "fine"]);
+    assert_eq!(again.ok(), "fine\n", "{point}");
+    engine.finish();
 }
 
 #[test]
