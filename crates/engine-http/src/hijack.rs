@@ -4,7 +4,8 @@
 //! 200 and the same bytes as a body; then this process carries them.
 
 use std::future::Future;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use docker_api::ApiVersion;
@@ -12,7 +13,7 @@ use engine::{AttachTicket, EngineError, ExecTicket};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +29,15 @@ const MULTIPLEXED: HeaderValue =
 
 /// Since this version the multiplexed stream has a content type of its own.
 const TYPED_SINCE: ApiVersion = ApiVersion::new(1, 42);
+
+/// Clients that keep what they read beyond the head: Docker's command line and ours.
+const CAREFUL_AGENTS: [&str; 2] = ["Docker-Client/", "wharf/"];
+
+/// How long another one may take to read a head; a client that is slower gets its output anyway.
+const HEAD_READ_DEADLINE: Duration = Duration::from_millis(250);
+
+/// How often it is looked: the runtime's timers are no finer.
+const HEAD_READ_PAUSE: Duration = Duration::from_millis(1);
 
 /// What waits for a client's connection.
 pub(crate) trait Ticket: Send + 'static {
@@ -76,7 +86,10 @@ pub(crate) async fn hijack<T: Ticket>(call: Call, ticket: T) -> Result<Reply, Re
 }
 
 fn upgrade<T: Ticket>(mut call: Call, ticket: T) -> Reply {
-    let protocol = call.request.headers().get(UPGRADE).cloned();
+    let headers = call.request.headers();
+    let protocol = headers.get(UPGRADE).cloned();
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("");
+    let is_careful = CAREFUL_AGENTS.iter().any(|careful| agent.starts_with(careful));
     let content_type = content_type(call.head.version, ticket.is_tty());
     let upgrading = hyper::upgrade::on(&mut call.request);
     tokio::spawn(async move {
@@ -92,6 +105,9 @@ fn upgrade<T: Ticket>(mut call: Call, ticket: T) -> Reply {
             Ok(socket) => OwnedFd::from(socket),
             Err(error) => return tracing::error!(%error, "a hijacked socket cannot be taken"),
         };
+        if !is_careful {
+            head_is_read(socket.as_fd()).await;
+        }
         if let Err(error) = ticket.connect(socket, preread).await {
             tracing::debug!(error = %stdx::error::chain(&error), "attach ended");
         }
@@ -105,6 +121,16 @@ fn upgrade<T: Ticket>(mut call: Call, ticket: T) -> Reply {
     let reason = hyper::ext::ReasonPhrase::from_static(b"UPGRADED");
     reply.response_mut().extensions_mut().insert(reason);
     reply
+}
+
+/// Waits until the client has read the head of the answer. docker-py and docker-modem throw away
+/// what came along with it, and output comes faster here than they expect.
+async fn head_is_read(socket: BorrowedFd<'_>) {
+    let until = Instant::now() + HEAD_READ_DEADLINE;
+    while matches!(sys::socket::unread_by_peer(socket), Ok(1..)) && Instant::now() < until {
+        // The kernel tells nobody that a peer has read.
+        tokio::time::sleep(HEAD_READ_PAUSE).await;
+    }
 }
 
 /// For clients that do not upgrade: a socket pair stands in for their connection.

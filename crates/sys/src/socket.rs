@@ -28,6 +28,16 @@ fn socketpair(kind: i32) -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(unsafe { (OwnedFd::from_raw_fd(pair[0]), OwnedFd::from_raw_fd(pair[1])) })
 }
 
+/// `ioctl(SIOCOUTQ)`, unix(7): memory that holds what the peer has not read yet; zero when it has
+/// read everything.
+pub fn unread_by_peer(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one int, for which there is room.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    check(result.into())?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
 /// `sendmsg(2)` with `SCM_RIGHTS`: sends bytes, and with the first of them copies of `fds`.
 ///
 /// Returns how many bytes were taken; never raises `SIGPIPE`. On a stream, `bytes` must not be

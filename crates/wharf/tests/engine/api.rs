@@ -261,3 +261,31 @@ fn events_say_who_called() {
     assert_eq!(seen, expected);
     engine.finish();
 }
+
+#[test]
+fn no_output_comes_along_with_the_head_of_an_upgrade() {
+    use std::io::{Read, Write};
+    let engine = Engine::start();
+    engine.background("up", &[], &["sleep", "1000"]);
+    let wish = json!({"Cmd": ["printf", "hi"], "AttachStdout": true});
+    let (_, body) = engine.post("/containers/up/exec", &wish);
+    let made: Value = serde_json::from_str(&body).unwrap();
+    let mut client = std::os::unix::net::UnixStream::connect(engine.socket()).unwrap();
+    let path = format!("/exec/{}/start", made["Id"].as_str().unwrap());
+    write!(
+        client,
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+    )
+    .unwrap();
+    // A client that is slow to read, as docker-py: what it reads beyond the head is lost to it.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let mut head = [0; 8192];
+    let count = client.read(&mut head).unwrap();
+    let head = String::from_utf8_lossy(&head[..count]);
+    assert!(head.starts_with("HTTP/1.1 101") && head.ends_with("\r\n\r\n"), "{head}");
+    let mut output = Vec::new();
+    client.read_to_end(&mut output).unwrap();
+    assert_eq!(output, b"\x01\0\0\0\0\0\0\x02hi");
+    engine.finish();
+}
