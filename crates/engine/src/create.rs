@@ -122,7 +122,7 @@ fn record_of(
 ) -> Result<ContainerRecord> {
     let docker_api::CreateRequest { mut config, mut host_config, networking_config } = request;
     merge::merge(&mut config, &image.config.config)?;
-    if config.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()) {
+    if unsupported::has_volumes(&config, &host_config)? {
         warnings.push(
             "The image declares volumes; this engine has none yet: their contents live in the \
              container's own layer and go with it"

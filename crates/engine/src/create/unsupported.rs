@@ -3,13 +3,14 @@
 use docker_api::{ContainerConfig, CreateRequest, HostConfig, Resources};
 
 use crate::error::{EngineError, Result};
+use crate::plan::mounts;
 
 /// Refuses what is not built.
 pub fn check(request: &CreateRequest) -> Result<()> {
     let (config, host) = (&request.config, &request.host_config);
     network(request)?;
     let some = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    if config.volumes.as_ref().is_some_and(|volumes| !volumes.is_empty()) {
+    if has_volumes(config, host)? {
         return refuse("anonymous volumes (-v PATH) are not supported yet: bind a directory");
     }
     if some(&host.volumes_from) {
@@ -38,6 +39,17 @@ pub fn check(request: &CreateRequest) -> Result<()> {
         )));
     }
     limits(host)
+}
+
+/// Whether there are volumes without names. docker-py lists the targets of its binds among them;
+/// those are none.
+pub fn has_volumes(config: &ContainerConfig, host: &HostConfig) -> Result<bool> {
+    let mounted = mounts::parse(host)?;
+    let is_mounted = |path: &str| {
+        let path = path.trim_end_matches('/');
+        mounted.iter().any(|wish| wish.target == path)
+    };
+    Ok(config.volumes.iter().flatten().any(|(path, _)| !is_mounted(path)))
 }
 
 fn limits(host: &HostConfig) -> Result<()> {

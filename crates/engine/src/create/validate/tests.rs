@@ -80,6 +80,17 @@ fn dockers_words() {
 }
 
 #[test]
+fn a_volume_that_is_a_bind_is_no_volume() {
+    let mut request = CreateRequest::default();
+    request.host_config.binds = words(&["/etc:/x:ro"]);
+    let named = |path: &str| Some([(path.to_owned(), docker_api::Empty)].into());
+    request.config.volumes = named("/x/");
+    check(&request).unwrap();
+    request.config.volumes = named("/y");
+    assert_eq!(check(&request).unwrap_err().kind(), Kind::Unsupported);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let unsupported = |part: &str, change: fn(&mut CreateRequest)| {
         let (kind, text) = refusal(change);
