@@ -1,6 +1,6 @@
 """Runs the same docker command lines against a real dockerd and against Wharf and compares.
 
-    run.sh [--only PATTERN] [--update] [--table FILE] [--verbose]
+    run.sh [--only PATTERN] [--update] [--table FILE] [--docker PATH] [--verbose]
 
 Scenarios are files in `scenarios/`, run in order on fresh engines. Lines of a scenario:
 
@@ -35,8 +35,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "bench"))
 import engines  # noqa: E402
 import image  # noqa: E402
 
-SCENARIOS = ["version", "lifecycle", "run", "terminal", "images", "flags", "events", "health", "exec",
-             "logs", "codes"]
+SCENARIOS = ["version", "lifecycle", "run", "terminal", "images", "flags", "events", "health",
+             "exec", "logs", "codes"]
 # Seconds that one command line may take.
 DEADLINE_S = 90
 PRELUDE = r"""
@@ -318,13 +318,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wharf", required=True, help="the binary, or `dockerd`")
     parser.add_argument("--only", help="only scenarios with a case that fits this pattern")
+    parser.add_argument("--docker", help="another docker command line than version 28")
     parser.add_argument("--table", default=os.path.join(HERE, "docker-cli.tsv"))
     parser.add_argument("--update", action="store_true", help="write the table")
     parser.add_argument("--verbose", action="store_true", help="print what dockerd answered")
     options = parser.parse_args()
     engines.end_in_order()
     directory = os.environ["KEPT_DIR"]
-    docker = engines.reference("cli")
+    docker = options.docker or engines.reference("cli")
     archive = os.path.join(directory, "bb.tar")
     image.archive(archive, "bb:latest")
     left = engines.Dockerd(os.path.join(directory, "d"), docker)

@@ -85,9 +85,9 @@ fn a_volume_that_is_a_bind_is_no_volume() {
     request.host_config.binds = words(&["/etc:/x:ro"]);
     let named = |path: &str| Some([(path.to_owned(), docker_api::Empty)].into());
     request.config.volumes = named("/x/");
-    check(&request).unwrap();
+    check(&request, &Runtimes::default()).unwrap();
     request.config.volumes = named("/y");
-    assert_eq!(check(&request).unwrap_err().kind(), Kind::Unsupported);
+    assert_eq!(check(&request, &Runtimes::default()).unwrap_err().kind(), Kind::Unsupported);
 }
 
 #[test]
