@@ -10,7 +10,8 @@ check() {
     if said=$("$@" 2>&1); then
         printf 'case %s\tpass\n' "$name"
     else
-        printf 'case %s\tfail\t%s\n' "$name" "$(printf %s "$said" | tr '\t\n\r' '   ' | tail -c 600)"
+        said=$(printf %s "$said" | tr "\t\n\r" "   " | tail -c 600)
+        printf "case %s\tfail\t%s\n" "$name" "$said"
     fi
 }
 compose() { $COMPOSE "$@"; }
