@@ -2,8 +2,10 @@
 
 use std::sync::Mutex;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use docker_api::{ApiVersion, ErrorBody};
+use docker_api::{ApiVersion, ErrorBody, PathStat};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, UPGRADE, USER_AGENT};
@@ -120,6 +122,19 @@ impl Client {
     /// A call with an answer of any bytes; returns as soon as its head is there.
     pub(crate) async fn bytes(&self, call: Call) -> Result<ByteStream, ClientError> {
         Ok(ByteStream::new(self.begin(call).await?))
+    }
+
+    /// A call whose answer says in a header what stands at a path.
+    pub(crate) async fn archive(&self, call: Call) -> Result<(PathStat, ByteStream), ClientError> {
+        let name = call.name();
+        let response = self.begin(call).await?;
+        let header = response.headers().get("x-docker-container-path-stat");
+        let json = header
+            .and_then(|header| header.to_str().ok())
+            .and_then(|text| BASE64.decode(text).ok())
+            .unwrap_or_default();
+        let stat = serde_json::from_slice(&json).map_err(ClientError::answer(&name))?;
+        Ok((stat, ByteStream::new(response)))
     }
 
     /// A call that takes its connection over.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use docker_api::{
     Change, ContainerAudit, ContainerInspect, ContainerSummary, ContainersPruneReport,
-    CreateRequest, CreateResponse, Filters, StatsResponse, TopResponse, UpdateRequest,
+    CreateRequest, CreateResponse, Filters, PathStat, StatsResponse, TopResponse, UpdateRequest,
     UpdateResponse, WaitResponse,
 };
 use hyper::{Method, StatusCode};
+use tokio::io::AsyncRead;
 
-use crate::body::{ByteStream, JsonLines};
+use crate::body::{self, ByteStream, JsonLines};
 use crate::connection::{Call, Client};
 use crate::error::ClientError;
 use crate::hijack::Hijacked;
@@ -362,6 +363,42 @@ impl Client {
     /// Its files as a tar archive.
     pub async fn container_export(&self, id: &str) -> Result<ByteStream, ClientError> {
         self.bytes(Call::get(of(id, "/export"))).await
+    }
+
+    /// What stands at a path of it.
+    pub async fn archive_stat(&self, id: &str, path: &str) -> Result<PathStat, ClientError> {
+        let target = of(id, "/archive").with("path", path);
+        let (stat, _) = self.archive(Call::new(Method::HEAD, target)).await?;
+        Ok(stat)
+    }
+
+    /// The archive of a path of it, and what stands there.
+    pub async fn archive_get(
+        &self,
+        id: &str,
+        path: &str,
+    ) -> Result<(PathStat, ByteStream), ClientError> {
+        self.archive(Call::get(of(id, "/archive").with("path", path))).await
+    }
+
+    /// Takes an archive apart in a directory of it. A directory is not replaced by something else,
+    /// nor the other way round; with `copy_ids` all belongs to the container's user.
+    pub async fn archive_put(
+        &self,
+        id: &str,
+        path: &str,
+        copy_ids: bool,
+        archive: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<(), ClientError> {
+        let target = of(id, "/archive")
+            .with("noOverwriteDirNonDir", "true")
+            .with("path", path)
+            .with_some("copyUIDGID", if copy_ids { "true" } else { "" });
+        let body = body::upload(archive);
+        let call = Call::new(Method::PUT, target).body("application/x-tar", body);
+        let mut answer = self.bytes(call).await?;
+        while answer.next().await?.is_some() {}
+        Ok(())
     }
 
     /// The counters of many: a line for each at every interval.

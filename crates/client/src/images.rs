@@ -70,6 +70,17 @@ fn of(name: &str, verb: &str) -> Target {
     Target::new(&["/images/", name, verb])
 }
 
+/// `os[/architecture[/variant]]` as the engine takes it.
+fn platform_json(platform: &str) -> String {
+    let mut parts = platform.splitn(3, '/');
+    let Some(os) = parts.next().filter(|os| !os.is_empty()) else { return String::new() };
+    let mut json = serde_json::json!({ "os": os });
+    for (key, part) in ["architecture", "variant"].into_iter().zip(parts) {
+        json[key] = part.into();
+    }
+    json.to_string()
+}
+
 impl Client {
     /// Lists images.
     pub async fn image_list(
@@ -166,9 +177,14 @@ impl Client {
     }
 
     /// Images as one archive.
-    pub async fn image_save(&self, names: &[String]) -> Result<ByteStream, ClientError> {
+    pub async fn image_save(
+        &self,
+        names: &[String],
+        platform: &str,
+    ) -> Result<ByteStream, ClientError> {
         let target = Target::new(&["/images/get"]);
         let target = names.iter().fold(target, |target, name| target.with("names", name));
+        let target = target.with_some("platform", &platform_json(platform));
         self.bytes(Call::get(target)).await
     }
 

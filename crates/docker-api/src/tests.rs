@@ -132,3 +132,19 @@ fn small_answers_look_as_dockers() {
         assert_eq!(sent, expect);
     }
 }
+
+#[test]
+fn modes_as_go_has_them() {
+    let rows = [
+        (0o100_644, 420),
+        (0o040_755, 2_147_484_141),
+        (0o120_777, 134_218_239),
+        (0o010_644, 33_554_852),
+        (0o104_755, 0o755 | 1 << 23),
+        (0o041_777, 0o777 | 1 << 31 | 1 << 20),
+        (0o020_600, 0o600 | 1 << 26 | 1 << 21),
+    ];
+    for (st_mode, expected) in rows {
+        assert_eq!(crate::go_file_mode(st_mode), expected, "{st_mode:o}");
+    }
+}

@@ -74,6 +74,14 @@ impl Reply {
         Reply::new(StatusCode::OK, BodyExt::boxed(frames)).with(CONTENT_TYPE, content_type)
     }
 
+    /// An archive.
+    pub(crate) fn archive<S>(pieces: S) -> Reply
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static,
+    {
+        Reply::stream(HeaderValue::from_static("application/x-tar"), pieces)
+    }
+
     /// A stream of JSON documents.
     pub(crate) fn json_stream<S>(pieces: S) -> Reply
     where

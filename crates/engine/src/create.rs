@@ -21,7 +21,6 @@ use crate::spec::{Caller, CreateSpec};
 
 pub mod defaults;
 mod files;
-mod merge;
 mod unsupported;
 mod validate;
 
@@ -121,7 +120,8 @@ fn record_of(
     warnings: &mut Vec<String>,
 ) -> Result<ContainerRecord> {
     let docker_api::CreateRequest { mut config, mut host_config, networking_config } = request;
-    merge::merge(&mut config, &image.config.config)?;
+    ::defaults::merge(&mut config, &image.config.config)
+        .map_err(|error| EngineError::invalid(error.to_string()))?;
     if unsupported::has_volumes(&config, &host_config)? {
         warnings.push(
             "The image declares volumes; this engine has none yet: their contents live in the \

@@ -20,6 +20,7 @@ pub mod attach;
 mod audit;
 mod disk;
 pub mod exec;
+pub mod files;
 mod inspect;
 mod list;
 pub mod logs;

@@ -13,6 +13,8 @@ use crate::error::{EngineError, Result};
 use crate::services::{Services, store_error};
 use crate::spec::{Caller, ImageListSpec, ImportSpec, LoadedImage};
 
+mod commit;
+mod save;
 mod show;
 
 pub use show::created;

@@ -23,7 +23,6 @@ mod events;
 pub mod failpoint;
 mod ids;
 mod images;
-mod link;
 mod plan;
 mod records;
 mod recover;
@@ -34,6 +33,7 @@ mod spec;
 
 pub use engine::attach::AttachTicket;
 pub use engine::exec::ExecTicket;
+pub use engine::files::ContentStream;
 pub use engine::logs::LogStream;
 pub use engine::stats::{Stats, StatsStream};
 pub use engine::{Engine, Wait};

@@ -18,12 +18,15 @@ use crate::container::restart::Policy;
 use crate::container::state::State;
 use crate::container::task::Task;
 use crate::error::{EngineError, Result};
-use crate::link::{Link, SpawnerSlot, Watch};
 use crate::plan::namespaces::IdSource;
 use crate::plan::security::SeccompCache;
 use crate::records::Records;
-use crate::services::{COPY, Services, store_error};
+use crate::services::{COMMIT_PAUSE, COPY, Services, store_error};
 use crate::spec::EngineConfig;
+use link::{Link, SpawnerSlot, Watch};
+
+/// Processes that only stand still go on at once.
+const THAW_DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A record with its image's configuration in it.
 const COPY_BYTES_MAX: u64 = 16 << 20;
@@ -260,6 +263,16 @@ fn rest_or_remove(record: &ContainerRecord) -> FirstStep {
 
 fn frozen_or_running(services: &Services, record: &ContainerRecord) -> State {
     let group = Cgroup::open(&services.hierarchy, &services.cgroup_path(record));
+    let mark = services.places(&record.id).run.join(COMMIT_PAUSE);
+    if mark.exists() {
+        // The commit that it was paused for died with the former engine.
+        let thawed = group.as_ref().map(|group| group.thaw(THAW_DEADLINE));
+        if let Ok(Err(error)) = thawed {
+            let error = stdx::error::chain(&error).to_string();
+            tracing::warn!(container = record.id, error, "a container stays paused after a commit");
+        }
+        std::fs::remove_file(&mark).ok();
+    }
     match group.and_then(|group| group.is_frozen()) {
         Ok(true) => State::Paused,
         _ => State::Running,

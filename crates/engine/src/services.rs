@@ -11,7 +11,7 @@ use docker_api::ExecConfig;
 use runtime::foreign::ForeignSpec;
 use runtime::plan::{IdMapping, LaunchPlan, ProcessPlan, RootPlan};
 use stdx::fs::{Durability, PathError};
-use store::{Store, StoreError};
+use store::{FilesWorker, Store, StoreError};
 
 use crate::container::record::{ContainerRecord, Places};
 use crate::engine::prune::Pruning;
@@ -19,13 +19,13 @@ use crate::error::{EngineError, Result};
 use crate::events::Events;
 use crate::failpoint;
 use crate::ids::IdPool;
-use crate::link::SpawnerSlot;
 use crate::plan::namespaces::{IdSource, Joinable, Mode, Modes};
 use crate::plan::security::SeccompCache;
 use crate::plan::{self, Inputs};
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::spec::EngineConfig;
+use link::SpawnerSlot;
 
 /// Processes that were killed are gone in milliseconds; one that hangs in a device is not waited
 /// for any longer.
@@ -33,6 +33,9 @@ const CGROUP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Name of the copy of a container's record in its directory.
 pub const COPY: &str = "container.json";
+
+/// In a container's run directory: it is paused only until a commit has read its files.
+pub const COMMIT_PAUSE: &str = "commit-pause";
 
 /// What the tasks of all containers share.
 pub struct Services {
@@ -42,6 +45,8 @@ pub struct Services {
     pub records: Records,
     /// Images and root file systems.
     pub store: Arc<Store>,
+    /// Reaches the files of containers.
+    pub files: FilesWorker,
     /// What happened.
     pub events: Events,
     /// Starts monitors.
@@ -73,8 +78,11 @@ impl Services {
         hierarchy: Hierarchy,
         filters: SeccompCache,
     ) -> Services {
+        let arguments = vec!["files-worker".into()];
+        let files = FilesWorker { program: config.program.clone(), arguments };
         Services {
             config,
+            files,
             records,
             store,
             events: Events::default(),

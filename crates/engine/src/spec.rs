@@ -5,7 +5,7 @@ use std::path::PathBuf;
 pub use collector::Interval;
 use docker_api::filters::Filters;
 use docker_api::query::Grace;
-use docker_api::{CreateRequest, Timestamp};
+use docker_api::{ContainerConfig, CreateRequest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::runtimes::Runtimes;
@@ -248,6 +248,38 @@ pub struct ImportSpec {
     pub changes: Vec<String>,
     /// `os/architecture`; `None`: this machine's.
     pub platform: Option<String>,
+}
+
+/// An archive to take apart in a container.
+#[derive(Clone, Debug, Default)]
+pub struct PutSpec {
+    /// A directory in the container.
+    pub path: String,
+    /// A directory is not replaced by something else, nor the other way round.
+    pub keeps_kinds: bool,
+    /// Everything belongs to the container's user, if it has one.
+    pub copies_ids: bool,
+}
+
+/// An image to make of a container.
+#[derive(Clone, Debug, Default)]
+pub struct CommitWish {
+    /// Name or id.
+    pub container: String,
+    /// The image's name, with or without a tag; empty: none.
+    pub repo: String,
+    /// Its tag; empty: that of `repo`, or `latest`.
+    pub tag: String,
+    /// A note.
+    pub comment: String,
+    /// Who makes it.
+    pub author: String,
+    /// Dockerfile instructions.
+    pub changes: Vec<String>,
+    /// The container stands still meanwhile.
+    pub pause: bool,
+    /// What it runs; `None`: what the container runs.
+    pub config: Option<ContainerConfig>,
 }
 
 /// One image that a load brought.

@@ -36,6 +36,12 @@ pub enum StoreError {
         /// As people write it.
         reference: String,
     },
+    /// The image is for another platform.
+    #[error("no suitable export target found for platform {platform}")]
+    NoSuchPlatform {
+        /// What was asked for.
+        platform: String,
+    },
     /// A text is not a name of an image.
     #[error("{0}")]
     Reference(ReferenceError),
@@ -92,7 +98,9 @@ impl StoreError {
             },
             StoreError::Locked { .. } => Kind::Unavailable,
             StoreError::Version { .. } => Kind::Unsupported,
-            StoreError::NoSuchImage { .. } | StoreError::NoSuchRootfs { .. } => Kind::NotFound,
+            StoreError::NoSuchImage { .. }
+            | StoreError::NoSuchRootfs { .. }
+            | StoreError::NoSuchPlatform { .. } => Kind::NotFound,
             StoreError::Reference(_) | StoreError::BadImage { .. } | StoreError::Change(_) => {
                 Kind::Invalid
             }

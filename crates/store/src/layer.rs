@@ -10,6 +10,7 @@ use stdx::fs::{Durability, PathError};
 use crate::disk;
 use crate::error::StoreError;
 use crate::failpoint;
+use crate::recipe::{LayerStream, SPARE};
 use crate::record::{self, FORMAT, LayerRecord};
 use crate::store::{LayerState, Store};
 use crate::unpack::{LayerFacts, UnpackLimits};
@@ -117,12 +118,15 @@ impl Store {
         };
         let fs = directory.join("fs");
         disk::create_dir(&fs, 0o755)?;
+        disk::create_dir(&directory.join(SPARE), 0o700)?;
         failpoint::hit("store.layer.begun");
         let free = disk::free_bytes(&fs)?.saturating_sub(FREE_BYTES_MIN);
         let limits =
             UnpackLimits { bytes_max: free.min(LAYER_BYTES_MAX), entries_max: LAYER_ENTRIES_MAX };
         let facts = self.unpacker.run(input, &fs, &limits).map_err(StoreError::Unpack)?;
         failpoint::hit("store.layer.unpacked");
+        // It stays where it is not empty.
+        std::fs::remove_dir(directory.join(SPARE)).ok();
         pending.diff_id = Digest::parse(&facts.diff_id)
             .map_err(|_| StoreError::bad_image("the unpack worker gave no digest"))?;
         pending.facts = facts;
@@ -175,6 +179,21 @@ impl Store {
             }
         }
         Ok(lease)
+    }
+
+    /// The layer's archive, as it was unpacked, uncompressed; see [`LayerStream`]. The layer must
+    /// be kept meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::MissingLayer`]; [`StoreError::Disk`] also for a layer that an earlier version
+    /// unpacked, which has no recipe.
+    pub fn layer_stream(&self, diff_id: &Digest) -> Result<LayerStream, StoreError> {
+        let name = self.state().layers.get(diff_id).map(|layer| layer.name.clone());
+        let name = name.ok_or_else(|| StoreError::MissingLayer { diff_id: diff_id.clone() })?;
+        let directory = self.layout.layers().join(name);
+        LayerStream::open(&directory)
+            .map_err(PathError::of("read the recipe of", &directory))
+            .map_err(StoreError::Disk)
     }
 
     /// Whether the layer is there.

@@ -8,8 +8,8 @@
 //! that a hostile layer can damage itself at most; [`Unpacker`] runs this in a jail all the same.
 
 mod apply;
-mod attributes;
-mod path;
+pub(crate) mod attributes;
+pub(crate) mod path;
 mod tree;
 mod worker;
 
@@ -24,6 +24,7 @@ use stdx::Kind;
 use crate::tar::TarError;
 
 pub use apply::unpack;
+pub(crate) use apply::unpack_recorded;
 pub use worker::{UnpackError, Unpacker, unpack_worker_main};
 
 /// What one layer may be at most.
@@ -42,6 +43,9 @@ pub struct LayerFacts {
     pub diff_id: String,
     /// Sizes of all files together, and lengths of symbolic links, as Docker counts.
     pub size: u64,
+    /// Bytes of the uncompressed stream; 0 where an earlier version unpacked it.
+    #[serde(default)]
+    pub stream_bytes: u64,
     /// Members of the archive.
     pub entries: u64,
     /// Largest owner seen.

@@ -15,12 +15,13 @@ use crate::{mount, namespace, process};
 /// # Errors
 /// Those of the first call that failed; the process should end then.
 pub fn enter(root: BorrowedFd<'_>, keep: &[u8]) -> io::Result<()> {
+    // First: what is below it in this mount namespace is then below its copy in the new one.
+    rustix::process::fchdir(root)?;
     // Nothing we mount or see mounted comes from or goes to the host from here on.
     namespace::unshare(
         namespace::MOUNT | namespace::NET | namespace::IPC | namespace::UTS | namespace::CGROUP,
     )?;
     mount::set_propagation_of_all(rustix::mount::MountPropagationFlags::PRIVATE.bits().into())?;
-    rustix::process::fchdir(root)?;
     rustix::process::chroot(c".")?;
     rustix::process::chdir(c"/")?;
     process::set_rlimit(libc::RLIMIT_CORE, 0, 0)?;

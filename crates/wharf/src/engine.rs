@@ -62,3 +62,9 @@ pub fn unpack_worker_main(words: &[String]) -> i32 {
     let words: Vec<OsString> = words.iter().map(OsString::from).collect();
     store::unpack_worker_main(&words)
 }
+
+/// `wharf files-worker`: started by an engine only.
+pub fn files_worker_main(words: &[String]) -> i32 {
+    let words: Vec<std::ffi::OsString> = words.iter().map(Into::into).collect();
+    store::files_worker_main(&words)
+}

@@ -58,6 +58,13 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+impl From<show::list::ShowError> for Failure {
+    fn from(error: show::list::ShowError) -> Failure {
+        let code = if matches!(error, show::list::ShowError::Template(_)) { 64 } else { 1 };
+        Failure::with_code(code, error.to_string())
+    }
+}
+
 impl From<client::ClientError> for Failure {
     fn from(error: client::ClientError) -> Failure {
         match &error {

@@ -12,6 +12,7 @@ pub mod help;
 pub mod man;
 pub mod number;
 pub mod parse;
+mod sets;
 pub mod verbs;
 pub mod wrap;
 
@@ -27,10 +28,16 @@ pub enum Action {
     Attach,
     /// `audit`
     Audit,
+    /// `commit`
+    Commit,
     /// `completion`
     Completion,
+    /// `cp`
+    Cp,
     /// `create`
     Create,
+    /// `diff`
+    Diff,
     /// `down`
     Down,
     /// `engine`
@@ -43,6 +50,10 @@ pub enum Action {
     Events,
     /// `exec`
     Exec,
+    /// `export`
+    Export,
+    /// `history`
+    History,
     /// `images`
     Images,
     /// `import`
@@ -85,6 +96,8 @@ pub enum Action {
     Rmi,
     /// `run`
     Run,
+    /// `save`
+    Save,
     /// `start`
     Start,
     /// `stats`

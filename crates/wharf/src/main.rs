@@ -18,7 +18,6 @@ mod flags;
 mod host;
 mod lifecycle;
 mod serve;
-mod show;
 mod terminal;
 mod verbs;
 
@@ -33,6 +32,7 @@ fn main() {
         Some("runtime") => engine::runtime_main(&words[1..]),
         Some("spawner") => engine::spawner_main(),
         Some("unpack-worker") => engine::unpack_worker_main(&words[1..]),
+        Some("files-worker") => engine::files_worker_main(&words[1..]),
         _ => cli::main(words),
     };
     std::process::exit(code);

@@ -16,6 +16,11 @@ pub fn stdout_is_terminal() -> bool {
     termios::isatty(stdio::stdout())
 }
 
+/// Whether standard error is a terminal.
+pub fn stderr_is_terminal() -> bool {
+    termios::isatty(stdio::stderr())
+}
+
 /// Height and width of the terminal behind standard output, if it is one.
 pub fn size() -> Option<(u16, u16)> {
     let size = termios::tcgetwinsize(stdio::stdout()).ok()?;

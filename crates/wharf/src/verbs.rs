@@ -13,11 +13,15 @@ use crate::flags::parse::Parsed;
 
 mod attach;
 mod audit;
+mod commit;
+mod cp;
 mod create;
 mod dial;
+mod diff;
 mod disk;
 mod events;
 mod exec;
+mod history;
 mod images;
 mod info;
 mod inspect;
@@ -30,6 +34,7 @@ mod prune;
 mod ps;
 mod remove;
 mod run;
+mod save;
 mod start;
 mod stats;
 mod time;
@@ -51,11 +56,16 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
     match flags.verb.action {
         Action::Attach => attach::attach(&client, flags).await,
         Action::Audit => audit::audit(&client, flags).await,
+        Action::Commit => commit::commit(&client, flags).await,
+        Action::Cp => cp::cp(&client, flags).await,
         Action::Create => create::create(&client, flags).await,
         Action::DialStdio => dial::stdio(&client),
+        Action::Diff => diff::diff(&client, flags).await,
         Action::DiskUsage => disk::df(&client, flags).await,
         Action::Events => events::events(&client, flags).await,
         Action::Exec => exec::exec(&client, flags).await,
+        Action::Export => save::export(&client, flags).await,
+        Action::History => history::history(&client, flags).await,
         Action::Images => images::images(&client, flags).await,
         Action::Import => load::import(&client, flags).await,
         Action::Info => info::info(&client, flags).await,
@@ -76,6 +86,7 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::Rm => remove::containers(&client, flags).await,
         Action::Rmi => remove::images(&client, flags).await,
         Action::Run => run::run(&client, flags).await,
+        Action::Save => save::save(&client, flags).await,
         Action::Start => start::start(&client, flags).await,
         Action::Stats => stats::stats(&client, flags).await,
         Action::Stop => lifecycle::stop(&client, flags).await,

@@ -1,6 +1,7 @@
 //! Lists, `top`, `wait`, `changes`, prune.
 
 use super::{Endpoints, MountPoint};
+use crate::time::Timestamp;
 use crate::wire::{StringMap, Strings, is_empty, is_zero, objects};
 
 objects! { "PascalCase";
@@ -95,6 +96,25 @@ objects! { "PascalCase";
         pub message: String,
     }
 
+    /// In the header `X-Docker-Container-Path-Stat`: what stands at a path of a container.
+    pub struct PathStat {
+        /// The last component of the path.
+        #[serde(rename = "name")]
+        pub name: String,
+        /// Bytes.
+        #[serde(rename = "size")]
+        pub size: i64,
+        /// As Go writes modes; see [`go_file_mode`].
+        #[serde(rename = "mode")]
+        pub mode: u32,
+        /// Last change.
+        #[serde(rename = "mtime")]
+        pub mtime: Timestamp,
+        /// Where a symbolic link leads in the end.
+        #[serde(rename = "linkTarget")]
+        pub link_target: String,
+    }
+
     /// One line of `GET /containers/{id}/changes`.
     pub struct Change {
         /// 0 changed, 1 added, 2 deleted.
@@ -110,4 +130,20 @@ objects! { "PascalCase";
         /// Bytes.
         pub space_reclaimed: u64,
     }
+}
+
+/// A mode as Go's `os.FileMode` has it: permissions below, one high bit for each kind and flag.
+pub fn go_file_mode(st_mode: u32) -> u32 {
+    let kind = match st_mode & 0o170_000 {
+        0o040_000 => 1 << 31,
+        0o120_000 => 1 << 27,
+        0o060_000 => 1 << 26,
+        0o020_000 => 1 << 26 | 1 << 21,
+        0o010_000 => 1 << 25,
+        0o140_000 => 1 << 24,
+        _ => 0,
+    };
+    let flags = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
+    let set = flags.iter().filter(|(bit, _)| st_mode & bit != 0);
+    set.fold(kind | st_mode & 0o777, |mode, (_, flag)| mode | flag)
 }

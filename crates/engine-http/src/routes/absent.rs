@@ -24,14 +24,9 @@ macro_rules! not_yet {
 }
 
 not_yet! {
-    changes "diff";
-    export "export";
-    archive "cp (the archive endpoints)";
     checkpoints "checkpoint and restore";
     search "searching a registry";
-    save "save";
     push "push";
-    commit "commit";
     build "build";
     auth "login";
     distribution "asking a registry about an image";

@@ -1,14 +1,14 @@
 //! Images.
 
 use bytes::Bytes;
-use docker_api::JsonMessage;
-use engine::{EngineError, ImageListSpec, ImportSpec};
+use docker_api::{ContainerConfig, IdResponse, JsonMessage};
+use engine::{CommitWish, EngineError, ImageListSpec, ImportSpec};
 use futures_util::stream;
 use hyper::StatusCode;
 
 use super::Outcome;
 use crate::body;
-use crate::call::Call;
+use crate::call::{Call, bad_value};
 use crate::reply::Reply;
 
 pub(super) async fn list(call: Call) -> Outcome {
@@ -69,6 +69,57 @@ pub(super) async fn load(call: Call) -> Outcome {
         Err(error) => vec![line(&JsonMessage::of_error(error.client_text()))],
     };
     Ok(Reply::json_stream(stream::iter(lines.into_iter().map(Ok))))
+}
+
+pub(super) async fn save_many(call: Call) -> Outcome {
+    let names = call.all("names");
+    save_these(call, names).await
+}
+
+pub(super) async fn save(call: Call) -> Outcome {
+    let names = vec![call.target().to_owned()];
+    save_these(call, names).await
+}
+
+async fn save_these(call: Call, names: Vec<String>) -> Outcome {
+    let platform = match call.optional("platform").map(platform_text).transpose()? {
+        Some(text) if !text.is_empty() => Some(text),
+        _ => None,
+    };
+    let content = call.engine.image_save(call.caller, names, platform.as_deref()).await?;
+    Ok(Reply::archive(body::content(content)))
+}
+
+/// Clients send the platform as OCI's JSON object.
+fn platform_text(json: &str) -> Result<String, Reply> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Platform {
+        os: String,
+        architecture: String,
+        variant: String,
+    }
+    let platform: Platform = serde_json::from_str(json)
+        .map_err(|_| bad_value(format!("invalid platform {json:?}: not a JSON object")))?;
+    let parts = [platform.os, platform.architecture, platform.variant];
+    Ok(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
+}
+
+pub(super) async fn commit(mut call: Call) -> Outcome {
+    let config = call.json::<Option<ContainerConfig>>().await?;
+    let wish = CommitWish {
+        container: call.text("container").to_owned(),
+        repo: call.text("repo").to_owned(),
+        tag: call.text("tag").to_owned(),
+        comment: call.text("comment").to_owned(),
+        author: call.text("author").to_owned(),
+        changes: call.all("changes"),
+        // Absent means yes, since clients before API 1.13 did not send it.
+        pause: call.optional("pause").is_none_or(|_| call.flag("pause")),
+        config,
+    };
+    let id = call.engine.commit(call.caller, wish).await?;
+    Ok(Reply::json(StatusCode::CREATED, &IdResponse { id }))
 }
 
 /// `POST /images/create`: an import; pulls are not built yet.

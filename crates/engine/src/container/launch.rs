@@ -15,8 +15,8 @@ use super::{Ask, Reply};
 use crate::engine::networks;
 use crate::error::{EngineError, Result};
 use crate::failpoint;
-use crate::link::Link;
 use crate::spec::Caller;
+use link::Link;
 
 /// A client that was answered "attached" hands its connection over in microseconds.
 const TICKET_DEADLINE: Duration = Duration::from_secs(5);
@@ -235,7 +235,7 @@ impl Task {
     }
 
     /// The monitor is gone without having said how the container ended.
-    pub(super) async fn on_monitor_gone(&mut self, error: Option<crate::link::LinkError>) -> Flow {
+    pub(super) async fn on_monitor_gone(&mut self, error: Option<link::LinkError>) -> Flow {
         self.link = None;
         self.settled();
         let exit = monitor::records::read_exit(&self.places.run).ok().flatten();
@@ -255,9 +255,9 @@ impl Task {
         }
     }
 
-    async fn degrade(&mut self, error: Option<crate::link::LinkError>) -> Flow {
+    async fn degrade(&mut self, error: Option<link::LinkError>) -> Flow {
         let state = &self.record.state;
-        let Some(watch) = crate::link::Watch::new(state.pid, state.start_ticks) else {
+        let Some(watch) = link::Watch::new(state.pid, state.start_ticks) else {
             return self.on_exit(Ending::unheard(None)).await;
         };
         let error = error.map(|error| stdx::error::chain(&error).to_string());

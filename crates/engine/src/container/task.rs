@@ -19,8 +19,8 @@ use super::state::{Action, Request, State, transition};
 use super::stop::Stopping;
 use super::{Ask, Container, Message, Reply};
 use crate::error::{EngineError, Result};
-use crate::link::{Link, LinkError, Watch};
 use crate::services::Services;
+use link::{Link, LinkError, Watch};
 
 /// Owns one container.
 pub struct Task {

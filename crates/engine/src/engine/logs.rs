@@ -47,7 +47,7 @@ impl Engine {
         let source = match ended {
             Some(ended) => {
                 let follower = Follower::open(&path, &query).map_err(failed)?;
-                let follower = crate::link::readable(Watched(follower))
+                let follower = link::readable(Watched(follower))
                     .map_err(|error| EngineError::internal("failed to watch the log", error))?;
                 Source::Follow { follower, ended, is_over: false }
             }

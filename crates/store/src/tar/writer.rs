@@ -18,6 +18,24 @@ impl<W: Write> Writer<W> {
     /// Writes a member with `content`, of which a file's `size` bytes are taken. Sparse files are
     /// not written: `segments` must be `None`. What ustar cannot say goes into a PAX header.
     pub fn append(&mut self, entry: &Entry, content: impl Read) -> io::Result<()> {
+        let size = self.head(entry)?;
+        let copied = io::copy(&mut content.take(size), &mut self.output)?;
+        if copied != size {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "content is too short"));
+        }
+        self.pad(size)
+    }
+
+    /// Writes a file that others may be changing: what it has lost meanwhile becomes zeros.
+    pub fn append_changing(&mut self, entry: &Entry, content: impl Read) -> io::Result<()> {
+        let size = self.head(entry)?;
+        let copied = io::copy(&mut content.take(size), &mut self.output)?;
+        io::copy(&mut io::repeat(0).take(size - copied), &mut self.output)?;
+        self.pad(size)
+    }
+
+    /// Writes all headers of a member; gives the size of its content.
+    fn head(&mut self, entry: &Entry) -> io::Result<u64> {
         let size = match &entry.kind {
             EntryKind::File { segments: Some(_), .. } => {
                 return Err(io::Error::new(io::ErrorKind::Unsupported, "a sparse file"));
@@ -43,11 +61,7 @@ impl<W: Write> Writer<W> {
         };
         let numbers = Numbers::of(entry, size);
         self.output.write_all(&header(&entry.path, link, typeflag, &numbers))?;
-        let copied = io::copy(&mut content.take(size), &mut self.output)?;
-        if copied != size {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "content is too short"));
-        }
-        self.pad(size)
+        Ok(size)
     }
 
     /// Writes the end mark and gives the stream back.

@@ -13,6 +13,7 @@ use super::path::Inside;
 use super::tree::{self, Standing, Tree};
 use super::{DeviceNode, LayerError, LayerFacts, RootAttributes, UnpackLimits, printable};
 use crate::decompress::Decompressor;
+use crate::recipe::{self, Recorded, Recorder};
 use crate::tar::{Entry, EntryKind, Limits, Reader, Segment};
 
 /// Device nodes of one layer that are recorded; `/dev` of a whole distribution has some hundreds.
@@ -30,8 +31,21 @@ pub fn unpack(
     root: BorrowedFd<'_>,
     limits: &UnpackLimits,
 ) -> Result<LayerFacts, LayerError> {
+    unpack_recorded(input, root, limits, None)
+}
+
+/// See [`unpack`]; writes the layer's recipe as well.
+pub(crate) fn unpack_recorded(
+    input: impl Read,
+    root: BorrowedFd<'_>,
+    limits: &UnpackLimits,
+    recipe: Option<recipe::Place>,
+) -> Result<LayerFacts, LayerError> {
     let input = Decompressor::new(input, limits.bytes_max).map_err(LayerError::Stream)?;
-    let hashed = Hashed { input, sha256: Sha256::new() };
+    let input = Hashed { input, sha256: Sha256::new(), bytes: 0 };
+    let write = |cause| system("write", b"recipe", cause);
+    let recorder = Recorder::new(recipe).map_err(write)?;
+    let recorded = Recorded { input, recorder: recorder.clone() };
     let tar_limits = Limits { entries_max: limits.entries_max, ..Limits::default() };
     let mut layer = Layer {
         tree: Tree::new(root),
@@ -39,16 +53,19 @@ pub fn unpack(
         bytes_left: limits.bytes_max,
         bytes_max: limits.bytes_max,
         buffer: vec![0; COPY_BYTES],
+        recorder: recorder.clone(),
     };
-    let mut archive = Reader::new(hashed, tar_limits);
+    let mut archive = Reader::new(recorded, tar_limits);
     while let Some(entry) = archive.next_entry().map_err(LayerError::Archive)? {
         layer.facts.entries += 1;
         layer.member(&entry, &mut archive)?;
     }
     let Layer { tree, mut facts, .. } = layer;
     tree.finish().map_err(|cause| system("set the times of directories", b"", cause))?;
-    let digest = archive.into_inner().sha256.finalize();
-    facts.diff_id = format!("sha256:{}", stdx::id::hex(&digest));
+    recorder.finish().map_err(write)?;
+    let stream = archive.into_inner().input;
+    facts.stream_bytes = stream.bytes;
+    facts.diff_id = format!("sha256:{}", stdx::id::hex(&stream.sha256.finalize()));
     Ok(facts)
 }
 
@@ -56,12 +73,14 @@ pub fn unpack(
 struct Hashed<R> {
     input: R,
     sha256: Sha256,
+    bytes: u64,
 }
 
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.input.read(buffer)?;
         self.sha256.update(buffer.get(..got).unwrap_or_default());
+        self.bytes += got as u64;
         Ok(got)
     }
 }
@@ -72,6 +91,7 @@ struct Layer<'a> {
     bytes_left: u64,
     bytes_max: u64,
     buffer: Vec<u8>,
+    recorder: Recorder,
 }
 
 /// Prefix of a whiteout's name, and of the names that aufs kept for itself.
@@ -136,15 +156,17 @@ impl Layer<'_> {
     fn directory(&mut self, entry: &Entry, path: &Inside) -> Result<(), LayerError> {
         let failed = |cause| system("make directory", &entry.path, cause);
         let (parent, name) = path.split();
+        let recorder = self.recorder.clone();
         let parent = self.parent(entry, &parent)?;
         let before = tree::standing(parent, name).map_err(failed)?;
         let made: io::Result<OwnedFd> = (|| {
             match before {
                 Standing::Directory => return tree::open_child_directory(parent, name),
                 Standing::Nothing => {}
-                Standing::Whiteout | Standing::Other { .. } => {
+                Standing::Whiteout | Standing::Link { .. } => {
                     fs::unlinkat(parent, name, AtFlags::empty())?;
                 }
+                Standing::File { .. } => recorder.put_aside(parent, name, path.bytes())?,
             }
             let fd = tree::make_directory(parent, name)?;
             if before == Standing::Whiteout {
@@ -177,12 +199,15 @@ impl Layer<'_> {
             .map_err(|cause| system("create file", &entry.path, cause.into()))?;
         let file = File::from(fd);
         let whole = [Segment { offset: 0, length: size }];
+        let recorded = self.recorder.content(path.bytes(), segments.unwrap_or(&whole));
+        recorded.map_err(|cause| system("record", &entry.path, cause))?;
         if segments.is_some() {
             file.set_len(size).map_err(|cause| system("size", &entry.path, cause))?;
         }
         for segment in segments.unwrap_or(&whole) {
             self.copy(entry, &file, *segment, segments.is_some(), archive)?;
         }
+        self.recorder.resume();
         self.set_attributes(file.as_fd(), entry)?;
         self.facts.has_set_id |= entry.mode & 0o6000 != 0;
         self.facts.size += size;
@@ -238,7 +263,7 @@ impl Layer<'_> {
             .and_then(|fd| fd.try_clone_to_owned())
             .map_err(|_| refused(&entry.path, "its link target is not in this layer"))?;
         match tree::standing(from_directory.as_fd(), from).map_err(failed)? {
-            Standing::Other { .. } => {}
+            Standing::File { .. } | Standing::Link { .. } => {}
             Standing::Nothing => {
                 return Err(refused(&entry.path, "its link target is not in this layer"));
             }
@@ -323,7 +348,7 @@ impl Layer<'_> {
             Standing::Directory => tree::open_child_directory(directory, hidden)
                 .and_then(|fd| tree::make_opaque(fd.as_fd())),
             // A file of this layer hides what is below by itself.
-            Standing::Whiteout | Standing::Other { .. } => Ok(()),
+            Standing::Whiteout | Standing::File { .. } | Standing::Link { .. } => Ok(()),
         };
         made.map_err(failed)
     }
@@ -348,6 +373,7 @@ impl Layer<'_> {
     ) -> Result<(BorrowedFd<'_>, Vec<u8>), LayerError> {
         let failed = |cause| system("replace", &entry.path, cause);
         let (parent_path, name) = path.split();
+        let recorder = self.recorder.clone();
         let parent = self.parent(entry, &parent_path)?;
         let before = tree::standing(parent, name).map_err(failed)?;
         match before {
@@ -358,9 +384,12 @@ impl Layer<'_> {
                 })?;
                 self.tree.forget(path);
             }
-            Standing::Whiteout | Standing::Other { .. } => {
+            Standing::Whiteout | Standing::Link { .. } => {
                 fs::unlinkat(parent, name, AtFlags::empty())
                     .map_err(|cause| failed(cause.into()))?;
+            }
+            Standing::File { .. } => {
+                recorder.put_aside(parent, name, path.bytes()).map_err(failed)?;
             }
         }
         self.account_removed(before);
@@ -368,7 +397,7 @@ impl Layer<'_> {
     }
 
     fn account_removed(&mut self, before: Standing) {
-        if let Standing::Other { bytes } = before {
+        if let Standing::File { bytes } | Standing::Link { bytes } = before {
             self.facts.size = self.facts.size.saturating_sub(bytes);
         }
     }

@@ -9,14 +9,14 @@ use crate::tar::{Entry, Time};
 
 /// What became of a member's extended attributes.
 #[derive(Default)]
-pub(super) struct XattrOutcome {
-    pub dropped: u64,
-    pub has_capability: bool,
+pub(crate) struct XattrOutcome {
+    pub(crate) dropped: u64,
+    pub(crate) has_capability: bool,
 }
 
 /// Sets owner, then mode, then extended attributes: a change of owner takes set-id bits and file
 /// capabilities away (chown(2)).
-pub(super) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> io::Result<XattrOutcome> {
+pub(crate) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> io::Result<XattrOutcome> {
     fs::fchown(fd, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))?;
     fs::fchmod(fd, Mode::from_raw_mode(entry.mode))?;
     let mut outcome = XattrOutcome::default();
@@ -33,12 +33,12 @@ pub(super) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> io::Result<XattrOutcome>
 }
 
 /// Sets the time of last change; the time of last access becomes the same.
-pub(super) fn set_times(fd: BorrowedFd<'_>, time: Time) -> io::Result<()> {
+pub(crate) fn set_times(fd: BorrowedFd<'_>, time: Time) -> io::Result<()> {
     Ok(fs::futimens(fd, &times(time))?)
 }
 
 /// The same time twice, as the kernel wants it.
-pub(super) fn times(time: Time) -> Timestamps {
+pub(crate) fn times(time: Time) -> Timestamps {
     let time = Timespec { tv_sec: time.seconds, tv_nsec: i64::from(time.nanoseconds) };
     Timestamps { last_access: time, last_modification: time }
 }

@@ -18,8 +18,12 @@ pub(super) enum Standing {
     Nothing,
     Directory,
     Whiteout,
-    /// A file, link or pipe, and the bytes that go when it goes.
-    Other {
+    /// A regular file, and the bytes that go when it goes.
+    File {
+        bytes: u64,
+    },
+    /// A symbolic link or pipe, and the bytes that go when it goes.
+    Link {
         bytes: u64,
     },
 }
@@ -155,13 +159,14 @@ pub(super) fn standing(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<Standi
 }
 
 fn standing_of(stat: &Stat) -> Standing {
-    match FileType::from_raw_mode(stat.st_mode) {
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    let counts = matches!(kind, FileType::RegularFile | FileType::Symlink) && stat.st_nlink == 1;
+    let bytes = if counts { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
+    match kind {
         FileType::Directory => Standing::Directory,
         FileType::CharacterDevice => Standing::Whiteout,
-        FileType::RegularFile | FileType::Symlink if stat.st_nlink == 1 => {
-            Standing::Other { bytes: u64::try_from(stat.st_size).unwrap_or(0) }
-        }
-        _ => Standing::Other { bytes: 0 },
+        FileType::RegularFile => Standing::File { bytes },
+        _ => Standing::Link { bytes },
     }
 }
 

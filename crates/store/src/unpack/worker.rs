@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use stdx::Kind;
 use sys::rustix;
 
-use super::{LayerError, LayerFacts, UnpackLimits, unpack};
+use super::{LayerError, LayerFacts, UnpackLimits, unpack_recorded};
+use crate::recipe::Place;
 
 /// How layers are unpacked.
 #[derive(Clone, Debug)]
@@ -135,7 +136,8 @@ impl Unpacker {
             Unpacker::InProcess => {
                 let root = File::open(directory).map_err(UnpackError::Directory)?;
                 let mut source = Noted { input, failure: None };
-                let result = unpack(&mut source, root.as_fd(), limits);
+                let recipe = Place::beside(directory).map_err(UnpackError::Directory)?;
+                let result = unpack_recorded(&mut source, root.as_fd(), limits, Some(recipe));
                 match source.failure {
                     Some(cause) => Err(UnpackError::Source(cause)),
                     None => result.map_err(|error| UnpackError::of_layer(&error)),
@@ -248,8 +250,11 @@ fn work(arguments: &[OsString]) -> Result<LayerFacts, WorkError> {
     let [limits] = arguments else { return Err(WorkError::Arguments) };
     let limits = limits.to_str().and_then(|limits| serde_json::from_str(limits).ok());
     let limits: UnpackLimits = limits.ok_or(WorkError::Arguments)?;
+    // Outside the directory that becomes the whole world in the jail.
+    let recipe = Place::beside(Path::new(".")).map_err(WorkError::Jail)?;
     let root = jail().map_err(WorkError::Jail)?;
-    unpack(io::stdin().lock(), root.as_fd(), &limits).map_err(WorkError::Layer)
+    unpack_recorded(io::stdin().lock(), root.as_fd(), &limits, Some(recipe))
+        .map_err(WorkError::Layer)
 }
 
 /// Locks this process into its working directory, which is the layer's.

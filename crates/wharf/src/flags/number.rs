@@ -1,5 +1,7 @@
 //! Numbers as Go's flag library reads them, with its errors.
 
+pub use docker_api::text::quote;
+
 /// `strconv.ParseBool`.
 pub fn parse_bool(text: &str) -> Result<bool, String> {
     match text {
@@ -160,29 +162,4 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
         return Err(invalid());
     }
     Ok(if negative { -total as i64 } else { total as i64 })
-}
-
-/// `strconv.Quote`.
-pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => {
-                out.push_str(&format!("\\x{:02x}", c as u32));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -1,22 +1,13 @@
 //! The verbs.
 
 use super::create::{FILES, HEALTH, LIMITS, NETWORK, PROCESS, RUN_ONLY, SECURITY, UPDATE};
+use super::sets::{
+    DETACH_KEYS, DIRECTORIES, ENGINE, FILTER, FORMAT, FORMAT_HELP, HIDDEN_DIRECTORIES, NO_TRUNC,
+    OUTPUT, PRUNE, STOP, TABLE_FORMAT, TABLE_FORMAT_HELP,
+};
 use super::{Action, Args, Flag, Kind, Section, Verb, check};
 
 const MANY: &str = "CONTAINER [CONTAINER...]";
-
-const FILTER: Flag =
-    Flag::of("filter", Kind::List("filter", check::filter), "Show only what matches").short('f');
-const FORMAT_HELP: &str = "How to print:\n'json': as JSON\n'TEMPLATE': by a Go template";
-const FORMAT: Flag = Flag::text("format", FORMAT_HELP).short('f');
-const TABLE_FORMAT: Flag = Flag::text(
-    "format",
-    "How to print:\n'table': in columns\n'table TEMPLATE': in columns by a Go template\n\
-     'json': as JSON\n'TEMPLATE': by a Go template",
-);
-const NO_TRUNC: Flag = Flag::switch("no-trunc", "Do not shorten anything");
-const DETACH_KEYS: Flag =
-    Flag::text("detach-keys", "Keys that leave an attached container running");
 
 /// Flags that stand before the verb.
 pub const GLOBAL: &[Flag] = &[
@@ -30,35 +21,6 @@ pub const GLOBAL: &[Flag] = &[
 
 /// Flags that every verb takes, unless it has one of that name.
 pub const EVERYWHERE: &[Flag] = &[Flag::list("host", "Socket of the engine").short('H').hidden()];
-
-const DIRECTORIES: &[Flag] = &[
-    Flag::text("root", "Directory of images, containers and volumes").default("/var/lib/wharf"),
-    Flag::text("run", "Directory of sockets and process ids").default("/run/wharf"),
-];
-
-/// How an engine is set up; each is a key of its configuration file too.
-const ENGINE: &[Flag] = &[
-    Flag::text("config-file", "Configuration file").default(crate::config::PATH),
-    Flag::list("add-runtime", "Register another OCI runtime, as NAME=PATH"),
-    Flag::text("default-runtime", "OCI runtime of containers that name none"),
-];
-
-/// As [`DIRECTORIES`], for a verb that is mostly about containers.
-const HIDDEN_DIRECTORIES: &[Flag] = &[
-    Flag::text("root", "Directory of the engine").default("/var/lib/wharf").hidden(),
-    Flag::text("run", "Directory of its sockets").default("/run/wharf").hidden(),
-];
-
-const PRUNE: &[Flag] = &[
-    Flag::of("filter", Kind::List("filter", check::filter), "Remove only what matches"),
-    Flag::switch("force", "Do not ask").short('f'),
-];
-
-const STOP: &[Flag] = &[
-    Flag::text("signal", "Signal to send").short('s'),
-    Flag::int("time", "Seconds to wait before SIGKILL").alias("timeout", true),
-    Flag::int("timeout", "Seconds to wait before SIGKILL").short('t'),
-];
 
 const fn verb(action: Action, top: &'static str, about: &'static str) -> Verb {
     Verb {
@@ -201,9 +163,38 @@ pub const VERBS: &[Verb] = &[
         ..verb(Action::Audit, "audit", "Show what a container could do and what it could give up")
     },
     Verb {
+        group: Some(("container", &["commit"])),
+        usage: "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
+        args: Args::Between(1, 2),
+        flags: &[&[
+            Flag::text("author", "Who makes it (\"Name <name@example.org>\")").short('a'),
+            Flag::list("change", "Dockerfile instruction to apply").short('c'),
+            Flag::text("message", "Comment of the image").short('m'),
+            Flag::switch("pause", "Let the container stand still meanwhile")
+                .short('p')
+                .default("true"),
+        ]],
+        ..verb(Action::Commit, "commit", "Make an image of what a container changed")
+    },
+    Verb {
         usage: "bash|zsh|fish",
         args: Args::Exactly(1),
         ..verb(Action::Completion, "completion", "Print a script that completes this command line")
+    },
+    Verb {
+        group: Some(("container", &["cp"])),
+        usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-",
+        args: Args::Exactly(2),
+        flags: &[&[
+            Flag::switch("archive", "Give everything to the container's user").short('a'),
+            Flag::switch("follow-link", "Copy what a link in SRC_PATH leads to").short('L'),
+            Flag::switch("quiet", "Do not say what was copied").short('q'),
+        ]],
+        ..verb(
+            Action::Cp,
+            "cp",
+            "Copy files between a container and this machine; - is a tar stream",
+        )
     },
     Verb {
         group: Some(("container", &["create"])),
@@ -212,6 +203,12 @@ pub const VERBS: &[Verb] = &[
         interspersed: false,
         flags: &[PROCESS, HEALTH, SECURITY, FILES, NETWORK, LIMITS],
         ..verb(Action::Create, "create", "Make a container without starting it")
+    },
+    Verb {
+        group: Some(("container", &["diff"])),
+        usage: "CONTAINER",
+        args: Args::Exactly(1),
+        ..verb(Action::Diff, "diff", "Show which files a container added, changed or deleted")
     },
     Verb {
         group: Some(("system", &["events"])),
@@ -223,6 +220,26 @@ pub const VERBS: &[Verb] = &[
             Flag::text("until", "End at this time"),
         ]],
         ..verb(Action::Events, "events", "Show events of the engine as they happen")
+    },
+    Verb {
+        group: Some(("container", &["export"])),
+        usage: "[OPTIONS] CONTAINER",
+        args: Args::Exactly(1),
+        flags: &[&[OUTPUT]],
+        ..verb(Action::Export, "export", "Write the files of a container as a tar archive")
+    },
+    Verb {
+        group: Some(("image", &["history"])),
+        usage: "[OPTIONS] IMAGE",
+        args: Args::Exactly(1),
+        flags: &[&[
+            Flag::text("format", TABLE_FORMAT_HELP),
+            Flag::switch("human", "Sizes and times for people").short('H').default("true"),
+            NO_TRUNC,
+            Flag::text("platform", "Platform to look at (os[/arch[/variant]])"),
+            Flag::switch("quiet", "Show ids only").short('q'),
+        ]],
+        ..verb(Action::History, "history", "Show how an image was made")
     },
     Verb {
         group: Some(("image", &["import"])),
@@ -373,6 +390,13 @@ pub const VERBS: &[Verb] = &[
             Flag::of("platform", Kind::List("strings", check::any), "Remove only this platform"),
         ]],
         ..verb(Action::Rmi, "rmi", "Remove images")
+    },
+    Verb {
+        group: Some(("image", &["save"])),
+        usage: "[OPTIONS] IMAGE [IMAGE...]",
+        args: Args::AtLeast(1),
+        flags: &[&[OUTPUT, Flag::text("platform", "Platform to save (os[/arch[/variant]])")]],
+        ..verb(Action::Save, "save", "Write images as one tar archive")
     },
     Verb {
         group: Some(("container", &["start"])),

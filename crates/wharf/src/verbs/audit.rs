@@ -6,8 +6,7 @@ use docker_api::ContainerAudit;
 use crate::failure::{Failure, Outcome};
 use crate::flags::number::quote;
 use crate::flags::parse::Parsed;
-use crate::show;
-use crate::show::indent::indent;
+use show::indent::indent;
 
 /// `audit`.
 pub async fn audit(client: &Client, flags: &Parsed) -> Outcome {

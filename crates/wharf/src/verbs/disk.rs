@@ -8,8 +8,8 @@ use gotmpl::{Record, Value};
 
 use crate::failure::Outcome;
 use crate::flags::parse::Parsed;
-use crate::show::list::Row;
-use crate::show::{disk, list};
+use show::list::Row;
+use show::{disk, list};
 
 /// `system df`.
 pub async fn df(client: &Client, flags: &Parsed) -> Outcome {

@@ -10,7 +10,7 @@ use super::filters;
 use super::time::instant;
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
-use crate::show::list;
+use show::list;
 
 /// `events`.
 pub async fn events(client: &Client, flags: &Parsed) -> Outcome {

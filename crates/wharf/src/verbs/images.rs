@@ -7,7 +7,7 @@ use super::filters;
 use crate::failure::{Failure, Outcome};
 use crate::flags::number::quote;
 use crate::flags::parse::Parsed;
-use crate::show::{images as shown, list};
+use show::{images as shown, list};
 
 /// `images`.
 pub async fn images(client: &Client, flags: &Parsed) -> Outcome {

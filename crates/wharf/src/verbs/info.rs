@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::version::ClientVersion;
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
-use crate::show::list;
+use show::list;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]

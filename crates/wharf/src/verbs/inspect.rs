@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::failure::{Failure, Outcome};
 use crate::flags::number::quote;
 use crate::flags::parse::Parsed;
-use crate::show::indent::indent;
-use crate::show::list;
+use show::indent::indent;
+use show::list;
 
 /// One object as JSON, its keys in the order of the API.
 type Found = Result<String, ClientError>;
@@ -160,5 +160,5 @@ fn by_template(template: &Template, json: &str) -> Result<String, Failure> {
     }
     let raw: serde_json::Value =
         serde_json::from_str(json).map_err(|error| Failure::new(error.to_string()))?;
-    list::execute(&template, &Value::from(raw))
+    Ok(list::execute(&template, &Value::from(raw))?)
 }

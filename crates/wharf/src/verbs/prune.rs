@@ -8,7 +8,7 @@ use docker_api::{Filters, ImageDeleteItem};
 use super::filters;
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
-use crate::show::human::size_precise;
+use show::human::size_precise;
 
 /// Bytes that are free now, and what of a kind was removed, in lines.
 type Pruned = Result<(u64, String), Failure>;

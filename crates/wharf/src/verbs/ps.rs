@@ -9,7 +9,7 @@ use gotmpl::{Functions, Template, Value};
 use super::filters;
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
-use crate::show::{containers, list};
+use show::{containers, list};
 
 /// `ps`.
 pub async fn ps(client: &Client, flags: &Parsed) -> Outcome {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
-use crate::show::{list, stats};
 use crate::terminal;
+use show::{list, stats};
 
 /// The lines of one reading come in one go; after such a pause they are all here.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -139,7 +139,7 @@ impl View<'_> {
         let short = !self.flags.switch("no-trunc");
         let row = |seen: &Seen| stats::row(&seen.line, self.called(&seen.line), short);
         let rows = self.rows.iter().map(row).collect();
-        list::render(&stats::SHAPE, self.flags.text("format"), false, rows)
+        Ok(list::render(&stats::SHAPE, self.flags.text("format"), false, rows)?)
     }
 
     /// What the user called it; else the short id.
@@ -148,7 +148,7 @@ impl View<'_> {
         let is_it = |called: &&String| *called == name || line.id.starts_with(called.as_str());
         match self.called.iter().find(is_it) {
             Some(called) => called,
-            None => crate::show::human::short_id(&line.id),
+            None => show::human::short_id(&line.id),
         }
     }
 }

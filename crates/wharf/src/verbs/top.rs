@@ -4,7 +4,7 @@ use client::Client;
 
 use crate::failure::Outcome;
 use crate::flags::parse::Parsed;
-use crate::show::table::{TOP_WIDTH_MIN, align};
+use show::table::{TOP_WIDTH_MIN, align};
 
 /// `top`.
 pub async fn top(client: &Client, flags: &Parsed) -> Outcome {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
-use crate::show::list;
+use show::list;
 
 /// What we say about ourselves.
 #[derive(Debug, Serialize)]

@@ -120,12 +120,17 @@ fn dies_at(point: &str) {
     engine.kill();
     engine.begin(&[("WHARF_FAILPOINT", point)]);
     // One of these meets the failpoint; all the others must not mind.
-    let steps: [&[&str]; 7] = [
+    let file = engine.busybox();
+    let file = file.to_str().unwrap();
+    let steps: [&[&str]; 10] = [
         &["run", "--name", "new", "--network", "none", "busybox", "sh", "-c", "echo x; exit 3"],
         &["restart", "-t", "0", "new"],
         &["rename", "new", "renamed"],
         &["rename", "renamed", "new"],
         &["update", "--pids-limit", "77", "old"],
+        &["cp", file, "new:/copied"],
+        &["cp", file, "old:/copied"],
+        &["commit", "old", "committed"],
         &["rm", "-f", "new"],
         &["run", "--rm", "--name", "rm", "--network", "none", "busybox", "true"],
     ];

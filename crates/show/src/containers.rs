@@ -6,7 +6,7 @@ use gotmpl::{NilKind, Value};
 use super::human::{ago, ellipsis, instant, short_id, size};
 use super::list::{Row, Shape};
 use super::words;
-use crate::flags::number::quote;
+use docker_api::text::quote;
 
 /// The list without sizes.
 pub const SHAPE: Shape = Shape {

@@ -1,6 +1,6 @@
 use docker_api::{ContainerSummary, ImageSummary};
 
-use super::{containers, images, list};
+use crate::{containers, images, list};
 
 fn container() -> ContainerSummary {
     ContainerSummary {
@@ -51,10 +51,10 @@ fn ps_by_template() {
 fn a_bad_template_is_refused() {
     let rows = || vec![containers::row(&container(), true)];
     let failure = list::render(&containers::SHAPE, "{{", false, rows()).unwrap_err();
-    assert_eq!(failure.code, 1);
-    assert!(failure.text.starts_with("template parsing error: template: :1: "), "{failure}");
+    assert!(matches!(failure, list::ShowError::Row(_)), "{failure}");
+    assert!(failure.to_string().starts_with("template parsing error: template: :1: "), "{failure}");
     let failure = list::render(&containers::SHAPE, "{{.Nope}}", false, rows()).unwrap_err();
-    assert!(failure.text.contains("can't evaluate field Nope"), "{failure}");
+    assert!(failure.to_string().contains("can't evaluate field Nope"), "{failure}");
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! An image's defaults and a user's wishes, merged as Docker merges them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use docker_api::{ContainerConfig, Empty, HealthConfig};
-use oci::{HealthCheck, ImageDefaults};
+use oci::{HealthCheck, ImageDefaults, image_config};
 
-use crate::error::{EngineError, Result};
+/// There is nothing to run, in Docker's words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}", docker_api::messages::NO_COMMAND)]
+pub struct NoCommand;
 
 /// Fills in what the user did not say.
 ///
 /// # Errors
 /// Docker's words when there is nothing to run.
-pub fn merge(wish: &mut ContainerConfig, image: &ImageDefaults) -> Result<()> {
+pub fn merge(wish: &mut ContainerConfig, image: &ImageDefaults) -> Result<(), NoCommand> {
     if wish.user.is_empty() {
         wish.user.clone_from(&image.user);
     }
@@ -45,7 +48,7 @@ pub fn merge(wish: &mut ContainerConfig, image: &ImageDefaults) -> Result<()> {
     let words = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     match words(&wish.entrypoint) || words(&wish.cmd) {
         true => Ok(()),
-        false => Err(EngineError::invalid(docker_api::messages::NO_COMMAND)),
+        false => Err(NoCommand),
     }
 }
 
@@ -107,6 +110,37 @@ fn merge_health(wish: &mut ContainerConfig, image: &HealthCheck) {
     }
 }
 
+/// What an image would run by default that is made of a container with this configuration.
+pub fn of_config(config: &ContainerConfig) -> ImageDefaults {
+    let names = |set: &Option<BTreeMap<String, Empty>>| {
+        let names: BTreeSet<String> = set.iter().flatten().map(|(name, _)| name.clone()).collect();
+        image_config::Set(names)
+    };
+    let labels = config.labels.clone().filter(|labels| !labels.is_empty());
+    ImageDefaults {
+        user: config.user.clone(),
+        exposed_ports: names(&config.exposed_ports),
+        env: config.env.clone(),
+        entrypoint: config.entrypoint.clone(),
+        cmd: config.cmd.clone(),
+        volumes: names(&config.volumes),
+        working_dir: config.working_dir.clone(),
+        labels,
+        stop_signal: config.stop_signal.clone(),
+        healthcheck: config.healthcheck.as_ref().map(|check| HealthCheck {
+            test: check.test.clone().unwrap_or_default(),
+            interval: check.interval,
+            timeout: check.timeout,
+            start_period: check.start_period,
+            start_interval: check.start_interval,
+            retries: check.retries,
+        }),
+        on_build: config.on_build.clone(),
+        shell: config.shell.clone(),
+        args_escaped: config.args_escaped,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +175,7 @@ mod tests {
         check(&[""], &["mine"], &["mine"]);
         let mut nothing = ContainerConfig { entrypoint: owned(&[""]), ..Default::default() };
         let error = merge(&mut nothing, &ImageDefaults::default()).unwrap_err();
-        assert_eq!(error.client_text(), "no command specified");
+        assert_eq!(error.to_string(), "no command specified");
     }
 
     #[test]

@@ -6,7 +6,17 @@ use std::sync::Arc;
 use gotmpl::{CallError, Functions, Object, Record, Template, Value};
 
 use super::table::{LIST_WIDTH_MIN, align};
-use crate::failure::Failure;
+
+/// A format cannot be shown.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ShowError {
+    /// The template is none; Docker's exit code is 64, except in lists.
+    #[error("template parsing error: {0}")]
+    Template(String),
+    /// It does not fit a value.
+    #[error("template parsing error: {0}")]
+    Row(String),
+}
 
 /// One kind of list.
 pub struct Shape {
@@ -95,9 +105,18 @@ pub fn resolve(format: &str, table: &str, quiet: bool) -> (String, bool) {
 }
 
 /// The text of a list.
-pub fn render(shape: &Shape, format: &str, quiet: bool, rows: Vec<Row>) -> Result<String, Failure> {
+pub fn render(
+    shape: &Shape,
+    format: &str,
+    quiet: bool,
+    rows: Vec<Row>,
+) -> Result<String, ShowError> {
     let (text, is_table) = resolve(format, shape.table, quiet);
-    let template = parse("", &text).map_err(|failure| Failure { code: 1, ..failure })?;
+    let template = parse("", &text).map_err(|error| {
+        ShowError::Row(match error {
+            ShowError::Template(text) | ShowError::Row(text) => text,
+        })
+    })?;
     let mut out = String::new();
     if is_table {
         let mut heading = Record::new("formatter.SubHeaderContext");
@@ -115,14 +134,15 @@ pub fn render(shape: &Shape, format: &str, quiet: bool, rows: Vec<Row>) -> Resul
 }
 
 /// Parses a template; Docker's exit code for a bad one is 64, except in lists.
-pub fn parse(name: &str, text: &str) -> Result<Template, Failure> {
+pub fn parse(name: &str, text: &str) -> Result<Template, ShowError> {
     Template::parse(name, text, &Functions::docker())
-        .map_err(|error| Failure::with_code(64, format!("template parsing error: {error}")))
+        .map_err(|error| ShowError::Template(error.to_string()))
 }
 
 /// Executes a template on one value.
-pub fn execute(template: &Template, value: &Value) -> Result<String, Failure> {
-    template
-        .execute(value)
-        .map_err(|error| Failure::new(format!("template parsing error: {error}")))
+pub fn execute(template: &Template, value: &Value) -> Result<String, ShowError> {
+    template.execute(value).map_err(|error| ShowError::Row(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Going where the files are. This process has one thread and ends with the task.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use sys::mount::{self, AttributeChange};
+use sys::rustix::fs::OFlags;
+use sys::{libc, namespace, rustix};
+
+use super::{FilesBind, FilesError, FilesPlace, FilesTask, path};
+
+/// Memory of a worker: names of a directory with some million entries, a zstd window, and room.
+const MEMORY_BYTES: u64 = 1 << 30;
+
+/// Descriptors of a worker: one for each level of directories, and a few.
+const FILES: u64 = 2048;
+
+/// CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETFCAP (capabilities(7)): any file read,
+/// and owners, modes, set-id bits and file capabilities written as the archive has them.
+const KEPT_CAPABILITIES: &[u8] = &[0, 1, 2, 3, 4, 31];
+
+/// Where the worker is then.
+pub(super) struct Inside {
+    /// The container's root directory, which is this process's own too.
+    pub(super) root: OwnedFd,
+    /// The container wants its root not to be written.
+    pub(super) is_read_only: bool,
+    /// Held until this process ends: the container is not started meanwhile.
+    _lock: Option<File>,
+}
+
+/// Enters the place and locks this process in.
+pub(super) fn enter(place: &FilesPlace, task: &FilesTask) -> Result<Inside, FilesError> {
+    let failed = |what: &'static str| FilesError::of(what);
+    sys::process::set_parent_death_signal(libc::SIGKILL).map_err(failed("prepare the worker"))?;
+    sys::process::set_umask(0);
+    let mut lock = None;
+    let mut is_read_only = false;
+    let root = match place {
+        FilesPlace::Running { pid, start_ticks } => {
+            join(*pid, *start_ticks)?;
+            let root = File::open("/").map(OwnedFd::from);
+            let root = root.map_err(failed("open the container's root"))?;
+            match task {
+                // Without what is mounted below: an export has the root file system alone.
+                FilesTask::Export => mount::clone_tree(root.as_fd(), Path::new(""), false)
+                    .map_err(failed("clone the container's root"))?,
+                _ => root,
+            }
+        }
+        FilesPlace::Stopped { layers_dir, lowers, rw_dir, binds, read_only } => {
+            is_read_only = *read_only;
+            // Places to mount at may have to be made, as a start would.
+            if matches!(task, FilesTask::Put { .. }) || !binds.is_empty() {
+                lock = Some(lock_writing(rw_dir)?);
+            }
+            let root = mount_overlay(layers_dir, lowers, rw_dir, lock.is_some())
+                .map_err(failed("mount the container's root file system"))?;
+            if !matches!(task, FilesTask::Export) {
+                for bind in binds {
+                    attach(&root, bind)?;
+                }
+            }
+            root
+        }
+        FilesPlace::Upper { directory } => {
+            File::open(directory).map_err(failed("open the upper directory"))?.into()
+        }
+    };
+    let jailed = sys::jail::enter(root.as_fd(), KEPT_CAPABILITIES)
+        .and_then(|()| sys::process::set_rlimit(libc::RLIMIT_AS, MEMORY_BYTES, MEMORY_BYTES))
+        .and_then(|()| sys::process::set_rlimit(libc::RLIMIT_NOFILE, FILES, FILES));
+    jailed.map_err(failed("jail the files worker"))?;
+    // In the jail's own mount namespace, where what is mounted below the root is still there.
+    let root = File::open("/").map(OwnedFd::from).map_err(failed("open the container's root"))?;
+    Ok(Inside { root, is_read_only, _lock: lock })
+}
+
+/// Joins the user and mount namespaces of a process, as the root of that user namespace.
+fn join(pid: i32, start_ticks: u64) -> Result<(), FilesError> {
+    let pidfd = sys::process::pidfd_open(pid).map_err(|_| FilesError::Moved)?;
+    if ticks(pid) != Some(start_ticks) {
+        return Err(FilesError::Moved);
+    }
+    let has_own = is_other_user_namespace(pid).map_err(|_| FilesError::Moved)?;
+    let kinds = if has_own { namespace::USER | namespace::MOUNT } else { namespace::MOUNT };
+    match namespace::join(pidfd.as_fd(), kinds) {
+        Err(cause) if cause.raw_os_error() == Some(libc::ESRCH) => return Err(FilesError::Moved),
+        other => other.map_err(FilesError::of("join the container's namespaces"))?,
+    }
+    if has_own {
+        let become_root = sys::credentials::set_groups(&[])
+            .and_then(|()| sys::credentials::set_gid(0))
+            .and_then(|()| sys::credentials::set_uid(0));
+        become_root.map_err(FilesError::of("become the container's root"))?;
+    }
+    Ok(())
+}
+
+fn is_other_user_namespace(pid: i32) -> io::Result<bool> {
+    let theirs = std::fs::read_link(format!("/proc/{pid}/ns/user"))?;
+    Ok(theirs != std::fs::read_link("/proc/self/ns/user")?)
+}
+
+/// Field 22 of `/proc/PID/stat` (proc(5)); the second may hold anything, so it is counted from the
+/// end of it.
+fn ticks(pid: i32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Whoever mounts the container's overlay for writing holds this lock: two such mounts at a time
+/// would spoil each other's work directory.
+fn lock_writing(rw_dir: &Path) -> Result<File, FilesError> {
+    let file = File::open(rw_dir).map_err(FilesError::of("open the container's files"))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(FilesError::Moved),
+        Err(cause) => Err(FilesError::of("lock the container's files")(cause.into())),
+    }
+}
+
+/// The container's root file system with the ids that are on disk, which are the container's own,
+/// in a mount namespace that ends with this process. Reading needs no work directory: the upper
+/// directory is then one more lower one.
+fn mount_overlay(
+    layers_dir: &Path,
+    lowers: &[String],
+    rw_dir: &Path,
+    is_writing: bool,
+) -> io::Result<OwnedFd> {
+    namespace::unshare(namespace::MOUNT)?;
+    mount::set_propagation_of_all(libc::MS_PRIVATE)?;
+    // Relative names: the kernel takes one page of options.
+    rustix::process::chdir(layers_dir)?;
+    let rw = File::open(rw_dir)?;
+    let upper = format!("/proc/self/fd/{}/upper", rw.as_raw_fd());
+    let lowers = lowers.join(":");
+    let options = match is_writing {
+        true => format!(
+            "lowerdir={lowers},upperdir={upper},workdir=/proc/self/fd/{}/work,userxattr",
+            rw.as_raw_fd()
+        ),
+        false => format!("lowerdir={upper}:{lowers},userxattr"),
+    };
+    mount::mount_legacy("overlay", rw_dir, &options)?;
+    // Not `File::open`: the new mount covers what the name meant before.
+    Ok(rustix::fs::open(rw_dir, OFlags::PATH | OFlags::DIRECTORY, rustix::fs::Mode::empty())?)
+}
+
+/// What stands at a path, or what is made there.
+fn mount_point(root: &OwnedFd, target: &[u8], is_directory: bool) -> rustix::io::Result<OwnedFd> {
+    use rustix::fs::{FileType, Mode, mkdirat, mknodat};
+    let mut way = Vec::new();
+    let mut fd = path::open(root.as_fd(), b"/", OFlags::PATH)?;
+    let parts: Vec<&[u8]> =
+        target.split(|byte| *byte == b'/').filter(|part| !part.is_empty()).collect();
+    for (at, part) in parts.iter().enumerate() {
+        way.extend_from_slice(&[b"/", *part].concat());
+        fd = match path::open(root.as_fd(), &way, OFlags::PATH) {
+            Err(rustix::io::Errno::NOENT) => {
+                match is_directory || at + 1 < parts.len() {
+                    true => mkdirat(&fd, *part, Mode::from_raw_mode(0o755))?,
+                    false => {
+                        let mode = Mode::from_raw_mode(0o755);
+                        mknodat(&fd, *part, FileType::RegularFile, mode, 0)?;
+                    }
+                }
+                path::open(root.as_fd(), &way, OFlags::PATH)?
+            }
+            other => other?,
+        };
+    }
+    Ok(fd)
+}
+
+/// Mounts what the container would mount. Nobody of the container
+/// is there who could change the way.
+fn attach(root: &OwnedFd, bind: &FilesBind) -> Result<(), FilesError> {
+    let Ok(tree) = mount::clone_tree(rustix::fs::CWD, &bind.source, true) else { return Ok(()) };
+    let is_directory = bind.source.is_dir();
+    let Ok(target) = mount_point(root, bind.target.as_os_str().as_encoded_bytes(), is_directory)
+    else {
+        return Ok(());
+    };
+    let set = if bind.read_only { mount::READ_ONLY } else { 0 };
+    let propagation = libc::MS_PRIVATE;
+    let change =
+        AttributeChange { set, propagation, recursive: true, ..AttributeChange::default() };
+    mount::set_attributes(tree.as_fd(), change)
+        .and_then(|()| mount::attach(tree.as_fd(), target.as_fd()))
+        .map_err(FilesError::of(&format!("mount `{}`", bind.source.display())))
+}
