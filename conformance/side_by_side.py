@@ -35,8 +35,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "bench"))
 import engines  # noqa: E402
 import image  # noqa: E402
 
-SCENARIOS = ["version", "lifecycle", "run", "terminal", "images", "flags", "events", "health",
-             "exec", "logs", "codes"]
+SCENARIOS = ["version", "lifecycle", "run", "terminal", "images", "files", "flags", "events",
+             "health", "exec", "logs", "codes"]
 # Seconds that one command line may take.
 DEADLINE_S = 90
 PRELUDE = r"""

@@ -235,7 +235,6 @@ fn nothing_of_the_image_runs() {
     engine.wharf(["commit", "cc", "made"]).ok();
     let ran = engine.wharf(["exec", "cc", "sh", "-c", "cat /ran 2>/dev/null"]);
     assert_eq!(ran.out, "", "programs of the image ran");
-    // The marker is no dud.
     engine.wharf(["exec", "cc", "xz"]).ok();
     assert_eq!(engine.wharf(["exec", "cc", "cat", "/ran"]).ok(), "/bin/xz\n");
     engine.finish();

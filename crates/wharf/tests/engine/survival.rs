@@ -143,6 +143,7 @@ fn dies_at(point: &str) {
     engine.wait_for_death();
     engine.begin(&[]);
     assert_eq!(["old", "writer"].map(|name| pid(&engine, name)), pids, "{point}");
+    assert_eq!(engine.state("old"), "running", "{point}");
     let processes = engine.wharf(["top", "old"]).ok();
     assert!(processes.contains("sleep 2000"), "{point}: the exec is gone: {processes}");
     // No line is missing, from the first one to those written after the engine was back.
