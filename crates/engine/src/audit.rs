@@ -14,7 +14,7 @@ use seccomp::{LinuxSeccomp, Reach};
 use crate::container::observation::Observation;
 use crate::container::record::ContainerRecord;
 use crate::error::{EngineError, Result};
-use crate::plan::security::{SeccompCache, SeccompWish, SecurityWish};
+use plan::security::{SeccompCache, SeccompWish, SecurityWish};
 
 mod capabilities;
 mod findings;

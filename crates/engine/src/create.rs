@@ -14,12 +14,11 @@ use crate::container::task::Task;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::failpoint;
-use crate::plan::namespaces::{IdSource, Mode, Modes, host_ids_reason};
-use crate::plan::{self, security};
 use crate::services::{Services, store_error};
 use crate::spec::{Caller, CreateSpec};
+use plan::namespaces::{IdSource, Mode, Modes, host_ids_reason};
+use plan::security;
 
-pub mod defaults;
 mod files;
 mod unsupported;
 mod validate;
@@ -120,7 +119,7 @@ fn record_of(
     warnings: &mut Vec<String>,
 ) -> Result<ContainerRecord> {
     let docker_api::CreateRequest { mut config, mut host_config, networking_config } = request;
-    ::defaults::merge(&mut config, &image.config.config)
+    plan::merge::merge(&mut config, &image.config.config)
         .map_err(|error| EngineError::invalid(error.to_string()))?;
     if unsupported::has_volumes(&config, &host_config)? {
         warnings.push(
@@ -131,7 +130,7 @@ fn record_of(
     }
     name_joined(services, &mut host_config)?;
     let is_v2 = services.hierarchy.version() == cgroup::Version::V2;
-    warnings.extend(defaults::fill(&mut host_config, is_v2));
+    warnings.extend(plan::defaults::fill(&mut host_config, is_v2));
     host_config.runtime = services.config.runtimes.canonical(&host_config.runtime)?;
     let modes = Modes::parse(&host_config)?;
     if config.hostname.is_empty() {

@@ -87,6 +87,12 @@ impl EngineError {
     }
 }
 
+impl From<plan::PlanError> for EngineError {
+    fn from(error: plan::PlanError) -> EngineError {
+        EngineError { kind: error.kind, message: error.message, cause: error.cause }
+    }
+}
+
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

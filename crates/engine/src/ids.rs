@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{EngineError, Result};
-use crate::plan::namespaces::IdRange;
+use plan::namespaces::IdRange;
 
 /// Ids of one range; larger needs take several neighbors.
 pub const RANGE: u32 = 65_536;

@@ -23,7 +23,6 @@ mod events;
 pub mod failpoint;
 mod ids;
 mod images;
-mod plan;
 mod records;
 mod recover;
 mod registry;

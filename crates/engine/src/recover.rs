@@ -18,12 +18,12 @@ use crate::container::restart::Policy;
 use crate::container::state::State;
 use crate::container::task::Task;
 use crate::error::{EngineError, Result};
-use crate::plan::namespaces::IdSource;
-use crate::plan::security::SeccompCache;
 use crate::records::Records;
 use crate::services::{COMMIT_PAUSE, COPY, Services, store_error};
 use crate::spec::EngineConfig;
 use link::{Link, SpawnerSlot, Watch};
+use plan::namespaces::IdSource;
+use plan::security::SeccompCache;
 
 /// Processes that only stand still go on at once.
 const THAW_DEADLINE: std::time::Duration = std::time::Duration::from_secs(10);

@@ -19,13 +19,13 @@ use crate::error::{EngineError, Result};
 use crate::events::Events;
 use crate::failpoint;
 use crate::ids::IdPool;
-use crate::plan::namespaces::{IdSource, Joinable, Mode, Modes};
-use crate::plan::security::SeccompCache;
-use crate::plan::{self, Inputs};
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::spec::EngineConfig;
 use link::SpawnerSlot;
+use plan::Inputs;
+use plan::namespaces::{IdSource, Joinable, Mode, Modes};
+use plan::security::SeccompCache;
 
 /// Processes that were killed are gone in milliseconds; one that hangs in a device is not waited
 /// for any longer.
@@ -197,7 +197,7 @@ impl Services {
             joinable: &joinable,
             machine_masks: &self.machine_masks,
         };
-        plan::compile(inputs, &self.filters)
+        Ok(plan::compile(inputs, &self.filters)?)
     }
 
     /// A further process of a running container.

@@ -7,7 +7,7 @@ use runtime::plan::{MountKind, MountPlan, Namespace, Propagation, UserNamespace}
 use seccomp::CapSet;
 
 use super::{Facts, NEVER_USED, NOT_OBSERVED, USED, finding, has_own_ids};
-use crate::plan::devices;
+use plan::devices;
 
 /// Host directories that lead to the host when a container may write them.
 const GRAVE: [&str; 14] = [

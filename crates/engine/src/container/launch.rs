@@ -139,7 +139,7 @@ impl Task {
     /// `--security-opt audit=record`.
     fn is_audited(&self) -> bool {
         let options = self.record.host.security_opt.as_deref().unwrap_or_default();
-        crate::plan::security::parse(options).is_ok_and(|wish| wish.audit)
+        plan::security::parse(options).is_ok_and(|wish| wish.audit)
     }
 
     fn log_spec(&self) -> Result<LogSpec> {

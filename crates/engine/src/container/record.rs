@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::observation::Observation;
 use super::state::State;
-use crate::plan::namespaces::IdSource;
 use crate::spec::Caller;
+use plan::namespaces::IdSource;
 
 /// Format of [`ContainerRecord`].
 pub const RECORD_VERSION: u32 = 1;

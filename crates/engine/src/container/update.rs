@@ -8,7 +8,6 @@ use super::state::{Action, Request};
 use super::task::{Task, answer};
 use crate::error::{EngineError, Result};
 use crate::failpoint;
-use crate::plan;
 
 /// What the kernel has when nobody says anything.
 const CPU_SHARES_DEFAULT: u64 = 1024;

@@ -3,7 +3,7 @@
 use docker_api::{ContainerConfig, CreateRequest, HostConfig, Resources};
 
 use crate::error::{EngineError, Result};
-use crate::plan::mounts;
+use plan::mounts;
 
 /// Refuses what is not built.
 pub fn check(request: &CreateRequest) -> Result<()> {

@@ -7,9 +7,9 @@ use logs::Driver;
 
 use crate::container::restart::Policy;
 use crate::error::{EngineError, Result};
-use crate::plan::namespaces::{Mode, Modes};
-use crate::plan::{capabilities, devices, mounts, process, security};
 use crate::runtimes::Runtimes;
+use plan::namespaces::{Mode, Modes};
+use plan::{capabilities, devices, mounts, process, security};
 
 /// The kernel's limit of a host name.
 const HOSTNAME_BYTES_MAX: usize = 64;

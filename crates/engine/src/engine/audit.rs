@@ -10,9 +10,9 @@ use crate::audit::{self, Facts};
 use crate::container::{Container, Message};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::plan::security::{self, SeccompWish};
 use crate::services::{Services, store_error};
 use crate::spec::Caller;
+use plan::security::{self, SeccompWish};
 
 /// A watch keeps a request open; who wants to watch longer starts the container with
 /// `audit=record`.

@@ -15,9 +15,9 @@ use crate::container::record::ContainerRecord;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::failpoint;
-use crate::plan::mounts::{self, MountWishKind};
 use crate::services::{Services, store_error};
 use crate::spec::{Caller, PutSpec};
+use plan::mounts::{self, MountWishKind};
 
 /// How long a start, an end or another writer of a container's files is waited for.
 const MOVED_DEADLINE: Duration = Duration::from_secs(30);

@@ -12,10 +12,10 @@ use crate::container::record::ContainerRecord;
 use crate::container::state::State;
 use crate::engine::{Engine, networks};
 use crate::error::{EngineError, Result};
-use crate::plan::mounts;
-use crate::plan::namespaces::IdSource;
 use crate::services::{Services, store_error};
 use crate::spec::Caller;
+use plan::mounts;
+use plan::namespaces::IdSource;
 
 impl Engine {
     /// Everything about a container; with `size`, also how much it wrote (slow).

@@ -12,9 +12,9 @@ use crate::container::record::ContainerRecord;
 use crate::container::state::State;
 use crate::engine::{Engine, networks};
 use crate::error::{EngineError, Result};
-use crate::plan::mounts;
 use crate::services::Services;
 use crate::spec::{Caller, ListSpec};
+use plan::mounts;
 
 /// What lists can be filtered by.
 const FILTERS: &[&str] = &[

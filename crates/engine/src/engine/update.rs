@@ -7,8 +7,8 @@ use crate::container::restart::Policy;
 use crate::create;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::plan::limits;
 use crate::spec::Caller;
+use plan::limits;
 
 impl Engine {
     /// Changes limits, also of what runs, and the restart policy. All or nothing.

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use defaults::of_config;
 use docker_api::ContainerConfig;
 use oci::{Digest, ImageDefaults};
+use plan::merge::of_config;
 use store::{CommitSpec, FilesPlace, FilesTask, Store};
 
 use super::reference;
@@ -129,7 +129,7 @@ fn run_by_default(record: &ContainerRecord, wish: Option<ContainerConfig>) -> Im
         None => own,
         Some(mut wish) => {
             // Nothing to run is no error here: there may be an entry point later.
-            let _ = defaults::merge(&mut wish, &own);
+            let _ = plan::merge::merge(&mut wish, &own);
             of_config(&wish)
         }
     }

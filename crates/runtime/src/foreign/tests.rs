@@ -8,8 +8,8 @@ use super::*;
 use crate::bundle::Bundle;
 
 /// Every option of a container that the engine plans, as it plans it.
-const FULL: &str = include_str!("../../../engine/src/plan/golden/full.json");
-const DEFAULT: &str = include_str!("../../../engine/src/plan/golden/default.json");
+const FULL: &str = include_str!("../../../plan/src/golden/full.json");
+const DEFAULT: &str = include_str!("../../../plan/src/golden/default.json");
 
 /// Our own reader of bundles makes of the document what the document was made of.
 fn check_round_trip(text: &str) {

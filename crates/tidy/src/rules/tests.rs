@@ -68,6 +68,7 @@ fn lengths() {
     let lines = "\n".repeat(801);
     check("file-length-hard", &[("x/tests.rs", &lines)], &["x/tests.rs: 801 lines"]);
     check("crate-length", &[("crates/a/b.rs", &"\n".repeat(12_001))], &["crates/a: 12001 lines"]);
+    check("crate-length", &[("crates/a/tests/b.rs", &"\n".repeat(12_001))], &[]);
 
     let body = "\n".repeat(70);
     let long = format!("fn f() {{{body}}}\n#[cfg(test)]\nmod tests {{\nfn g() {{{body}}}\n}}\n");

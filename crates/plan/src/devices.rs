@@ -8,7 +8,7 @@ use cgroup::{Access, DeviceKind, DeviceRule};
 use docker_api::DeviceMapping;
 use runtime::plan::DevicePlan;
 
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// `/dev` of a big host has some hundred nodes; the rest is somebody's loop.
 const NODES_MAX: usize = 4096;
@@ -42,7 +42,7 @@ pub fn mapped(devices: &[DeviceMapping]) -> Result<(Vec<DevicePlan>, Vec<DeviceR
             inside => inside,
         };
         if !inside.starts_with("/dev/") || inside.split('/').any(|part| part == "..") {
-            return Err(EngineError::unsupported(format!(
+            return Err(PlanError::unsupported(format!(
                 "error gathering device information while adding custom device {:?}: nodes can \
                  only be made below /dev, not at {inside}",
                 wish.path_on_host
@@ -53,7 +53,7 @@ pub fn mapped(devices: &[DeviceMapping]) -> Result<(Vec<DevicePlan>, Vec<DeviceR
             letters => letters,
         };
         let access = Access::parse(letters).ok_or_else(|| {
-            EngineError::invalid(format!("invalid device cgroup permissions: {letters}"))
+            PlanError::invalid(format!("invalid device cgroup permissions: {letters}"))
         })?;
         let before = nodes.len();
         walk(host, Path::new(inside), 0, &mut nodes).map_err(|cause| not_a_device(wish, cause))?;
@@ -72,8 +72,8 @@ pub fn mapped(devices: &[DeviceMapping]) -> Result<(Vec<DevicePlan>, Vec<DeviceR
     Ok((nodes, rules))
 }
 
-fn not_a_device(wish: &DeviceMapping, cause: std::io::Error) -> EngineError {
-    EngineError::invalid(format!(
+fn not_a_device(wish: &DeviceMapping, cause: std::io::Error) -> PlanError {
+    PlanError::invalid(format!(
         "error gathering device information while adding custom device {:?}: {}",
         wish.path_on_host,
         runtime::failure::plain(&cause)
@@ -82,7 +82,7 @@ fn not_a_device(wish: &DeviceMapping, cause: std::io::Error) -> EngineError {
 
 /// Reads rules of `--device-cgroup-rule`: `c 13:* rwm`.
 pub fn cgroup_rule(text: &str) -> Result<DeviceRule> {
-    let invalid = || EngineError::invalid(format!("invalid device cgroup rule format: '{text}'"));
+    let invalid = || PlanError::invalid(format!("invalid device cgroup rule format: '{text}'"));
     let mut words = text.split_whitespace();
     let (Some(kind), Some(numbers), Some(letters), None) =
         (words.next(), words.next(), words.next(), words.next())

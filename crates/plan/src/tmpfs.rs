@@ -3,7 +3,7 @@
 use docker_api::TmpfsOptions;
 use runtime::plan::{MoreAttributes, MountAttributes};
 
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// Flags, and options for the file system.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -74,7 +74,7 @@ fn apply(plan: &mut TmpfsPlan, option: &str) -> Result<()> {
             let has_value = option.len() > key.len() + 1;
             let known = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
             if !known.contains(&key) || !has_value {
-                return Err(EngineError::invalid(format!("invalid tmpfs option {option:?}")));
+                return Err(PlanError::invalid(format!("invalid tmpfs option {option:?}")));
             }
             plan.options.retain(|old| old.split('=').next() != Some(key));
             plan.options.push(option.to_owned());
@@ -94,7 +94,7 @@ mod tests {
         assert!(!plan.attributes.no_exec && plan.attributes.no_suid && plan.attributes.no_dev);
         for wrong in ["bogus", "size", "size=", "lowerdir=/x"] {
             let error = of_flag(wrong).unwrap_err();
-            assert_eq!(error.client_text(), format!("invalid tmpfs option {wrong:?}"));
+            assert_eq!(error.to_string(), format!("invalid tmpfs option {wrong:?}"));
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use runtime::plan::SeccompPlan;
 use seccomp::{Arch, ArchScope, CapSet, DockerProfile, Host, KernelVersion, LinuxSeccomp, Options};
 
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// What `--security-opt` asks for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -45,32 +45,32 @@ pub fn parse(options: &[String]) -> Result<SecurityWish> {
         let (key, value) = option
             .split_once('=')
             .or_else(|| option.split_once(':'))
-            .ok_or_else(|| EngineError::invalid(format!("invalid --security-opt 1: {option:?}")))?;
+            .ok_or_else(|| PlanError::invalid(format!("invalid --security-opt 1: {option:?}")))?;
         match (key, value) {
             ("seccomp", "unconfined") => wish.seccomp = SeccompWish::Unconfined,
             ("seccomp", "builtin" | "default" | "") => wish.seccomp = SeccompWish::Default,
             ("seccomp", profile) => wish.seccomp = SeccompWish::Profile(profile.to_owned()),
             ("no-new-privileges", value) => {
                 wish.no_new_privileges = Some(boolean(value).ok_or_else(|| {
-                    EngineError::invalid(format!("invalid --security-opt 2: {option:?}"))
+                    PlanError::invalid(format!("invalid --security-opt 2: {option:?}"))
                 })?);
             }
             ("writable-cgroups", value) => {
                 wish.writable_cgroups = boolean(value).ok_or_else(|| {
-                    EngineError::invalid(format!("invalid --security-opt 2: {option:?}"))
+                    PlanError::invalid(format!("invalid --security-opt 2: {option:?}"))
                 })?;
             }
             ("audit", "record") => wish.audit = true,
             ("audit", "off") => wish.audit = false,
             ("apparmor", "unconfined" | "") | ("label", "disable") => {}
             ("apparmor" | "label", _) => {
-                return Err(EngineError::unsupported(format!(
+                return Err(PlanError::unsupported(format!(
                     "--security-opt {option}: this engine loads no AppArmor profiles and sets no \
                      SELinux labels"
                 )));
             }
             _ => {
-                return Err(EngineError::invalid(format!("invalid --security-opt 2: {option:?}")));
+                return Err(PlanError::invalid(format!("invalid --security-opt 2: {option:?}")));
             }
         }
     }
@@ -103,7 +103,7 @@ impl SeccompCache {
     /// `Unsupported` on a processor without a system call table here.
     pub fn new(release: &str) -> Result<SeccompCache> {
         let arch = Arch::native().ok_or_else(|| {
-            EngineError::unsupported("no system call table for this machine's processor")
+            PlanError::unsupported("no system call table for this machine's processor")
         })?;
         let kernel = KernelVersion::from_release(release);
         Ok(SeccompCache { arch, kernel, compiled: Mutex::default() })
@@ -163,8 +163,8 @@ impl SeccompCache {
     }
 }
 
-fn undecodable(cause: &dyn std::error::Error) -> EngineError {
-    EngineError::invalid(format!("Decoding seccomp profile failed: {cause}"))
+fn undecodable(cause: &dyn std::error::Error) -> PlanError {
+    PlanError::invalid(format!("Decoding seccomp profile failed: {cause}"))
 }
 
 /// Whether `no_new_privs` is set, and why: inspect shows both.
@@ -211,7 +211,7 @@ mod tests {
             ("bogus=1", "invalid --security-opt 2: \"bogus=1\""),
             ("no-new-privileges=2", "invalid --security-opt 2: \"no-new-privileges=2\""),
         ] {
-            assert_eq!(parsed(&[option]).unwrap_err().client_text(), text);
+            assert_eq!(parsed(&[option]).unwrap_err().to_string(), text);
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
         assert!(filter(&SeccompWish::Unconfined, CapSet::ALL).is_none());
         let broken = SeccompWish::Profile("{".to_owned());
         let error = cache.filter(&broken, CapSet::ALL).unwrap_err();
-        assert!(error.client_text().starts_with("Decoding seccomp profile failed: "), "{error}");
+        assert!(error.to_string().starts_with("Decoding seccomp profile failed: "), "{error}");
     }
 
     #[test]

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use docker_api::{HostConfig, LogConfig};
 
-use crate::plan;
-
 /// Fills them in; gives what the user must be told of them.
 pub fn fill(host: &mut HostConfig, is_v2: bool) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -30,17 +28,17 @@ pub fn fill(host: &mut HostConfig, is_v2: bool) -> Vec<String> {
     default(&mut host.cgroupns_mode, if is_v2 { "private" } else { "host" });
     default(&mut host.restart_policy.name, "no");
     if host.shm_size == 0 {
-        host.shm_size = plan::SHM_BYTES_DEFAULT;
+        host.shm_size = crate::SHM_BYTES_DEFAULT;
     }
     let LogConfig { driver, config } = &mut host.log_config;
     default(driver, "json-file");
     config.get_or_insert_with(BTreeMap::new);
     let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
     if host.masked_paths.is_none() && !host.privileged {
-        host.masked_paths = Some(owned(&plan::MASKED_PATHS));
+        host.masked_paths = Some(owned(&crate::MASKED_PATHS));
     }
     if host.readonly_paths.is_none() && !host.privileged {
-        host.readonly_paths = Some(owned(&plan::READONLY_PATHS));
+        host.readonly_paths = Some(owned(&crate::READONLY_PATHS));
     }
     let resources = &mut host.resources;
     if resources.memory > 0 && resources.memory_swap == 0 {

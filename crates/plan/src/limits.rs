@@ -7,7 +7,7 @@ use cgroup::{
 };
 use docker_api::{Resources, ThrottleDevice};
 
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// Enough for a build of a browser, and a fork bomb is stopped before the host feels it.
 pub const PIDS_DEFAULT: u64 = 4096;
@@ -95,7 +95,7 @@ fn block_device(path: &str) -> Result<DeviceNumber> {
             std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
             _ => cause.to_string(),
         };
-        EngineError::invalid(format!("stat {path}: {why}")).with_cause(cause)
+        PlanError::invalid(format!("stat {path}: {why}")).with_cause(cause)
     })?;
     let number = metadata.st_rdev();
     Ok(DeviceNumber {

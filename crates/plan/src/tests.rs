@@ -16,7 +16,7 @@ fn compiled(change: impl FnOnce(&mut ContainerConfig, &mut HostConfig)) -> Launc
     };
     let mut host = HostConfig::default();
     change(&mut config, &mut host);
-    crate::create::defaults::fill(&mut host, false);
+    crate::defaults::fill(&mut host, false);
     let modes = Modes::parse(&host).unwrap();
     let ids = match host_ids_reason(&host, &modes) {
         Some(reason) => IdSource::Host { reason },
@@ -56,7 +56,7 @@ fn check(name: &str, change: impl FnOnce(&mut ContainerConfig, &mut HostConfig))
     }
     let got = serde_json::to_string_pretty(&plan).unwrap() + "\n";
     let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan/golden").join(format!("{name}.json"));
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/golden").join(format!("{name}.json"));
     if std::env::var_os("WHARF_WRITE_GOLDEN").is_some() {
         std::fs::write(&path, &got).unwrap();
     }

@@ -3,7 +3,7 @@
 use runtime::plan::Capabilities;
 use seccomp::CapSet;
 
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// Docker's fourteen less NET_RAW (ping works through `ping_group_range`), MKNOD (`/dev` is made
 /// for the container) and AUDIT_WRITE (no container has business in the host's audit log).
@@ -66,7 +66,7 @@ fn names(names: &[String], field: &str) -> Result<(bool, u64)> {
                 true => upper.clone(),
                 false => format!("CAP_{upper}"),
             };
-            EngineError::invalid(format!("invalid {field}: unknown capability: \"{full}\""))
+            PlanError::invalid(format!("invalid {field}: unknown capability: \"{full}\""))
         })?;
     }
     Ok((all, set.bits()))
@@ -98,6 +98,6 @@ mod tests {
     #[test]
     fn unknown_names_are_refused_in_dockers_words() {
         let error = capabilities(&["BOGUS".to_owned()], &[], false).unwrap_err();
-        assert_eq!(error.client_text(), "invalid CapAdd: unknown capability: \"CAP_BOGUS\"");
+        assert_eq!(error.to_string(), "invalid CapAdd: unknown capability: \"CAP_BOGUS\"");
     }
 }

@@ -7,7 +7,7 @@ use docker_api::{HostConfig, Mount, MountPoint, messages};
 use runtime::plan::Propagation;
 
 use super::tmpfs::{self, TmpfsPlan};
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// One mount that a user asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -62,13 +62,13 @@ pub fn parse(host: &HostConfig) -> Result<Vec<MountWish>> {
     let mut targets = BTreeSet::new();
     for wish in &wishes {
         if !targets.insert(wish.target.clone()) {
-            return Err(EngineError::invalid(format!("Duplicate mount point: {}", wish.target)));
+            return Err(PlanError::invalid(format!("Duplicate mount point: {}", wish.target)));
         }
     }
     for (path, options) in host.tmpfs.iter().flatten() {
-        let target = clean_target(path).map_err(EngineError::invalid)?;
+        let target = clean_target(path).map_err(PlanError::invalid)?;
         if !targets.insert(target.clone()) {
-            return Err(EngineError::invalid(format!("Duplicate mount point: {target}")));
+            return Err(PlanError::invalid(format!("Duplicate mount point: {target}")));
         }
         let plan = tmpfs::of_flag(options)?;
         let read_only = plan.attributes.read_only;
@@ -83,7 +83,7 @@ pub fn parse(host: &HostConfig) -> Result<Vec<MountWish>> {
 fn of_bind(text: &str) -> Result<MountWish> {
     let invalid = |reason: &str| {
         let colon = if reason.is_empty() { "" } else { ": " };
-        EngineError::invalid(format!("invalid volume specification: '{text}'{colon}{reason}"))
+        PlanError::invalid(format!("invalid volume specification: '{text}'{colon}{reason}"))
     };
     let mut parts = text.split(':');
     let (Some(source), Some(target), mode, None) =
@@ -121,7 +121,7 @@ struct ModeOptions {
 
 impl ModeOptions {
     fn parse(mode: &str) -> Result<ModeOptions> {
-        let invalid = || EngineError::invalid(format!("invalid mode: {mode}"));
+        let invalid = || PlanError::invalid(format!("invalid mode: {mode}"));
         let mut options = ModeOptions { read_only: false, propagation: Propagation::Private };
         let mut seen = BTreeSet::new();
         for word in mode.split(',').filter(|_| !mode.is_empty()) {
@@ -159,7 +159,7 @@ fn propagation(word: &str) -> Option<Propagation> {
 fn of_mount(mount: &Mount) -> Result<MountWish> {
     let invalid = |text: &str| {
         let kind = &mount.kind;
-        EngineError::invalid(format!("invalid mount config for type \"{kind}\": {text}"))
+        PlanError::invalid(format!("invalid mount config for type \"{kind}\": {text}"))
     };
     if mount.target.is_empty() {
         return Err(invalid("field Target must not be empty"));
@@ -176,7 +176,7 @@ fn of_mount(mount: &Mount) -> Result<MountWish> {
         }
         "volume" => return Err(volumes_are_missing(&mount.source)),
         "image" | "npipe" | "cluster" => {
-            return Err(EngineError::unsupported(format!(
+            return Err(PlanError::unsupported(format!(
                 "mounts of type {} are not supported",
                 mount.kind
             )));
@@ -250,8 +250,8 @@ const PROC_TARGETS: [&str; 9] = [
     "/proc/net/dev",
 ];
 
-fn volumes_are_missing(name: &str) -> EngineError {
-    EngineError::unsupported(format!(
+fn volumes_are_missing(name: &str) -> PlanError {
+    PlanError::unsupported(format!(
         "volume {name:?}: this engine has no volumes yet; bind a directory of the host by its \
          absolute path instead"
     ))
@@ -267,7 +267,7 @@ pub fn check_sources(wishes: &[MountWish]) -> Result<()> {
         // The link itself is looked at as docker does: a dangling one does not exist.
         if !source.exists() {
             let cause = messages::bind_source_missing(&source.display().to_string());
-            return Err(EngineError::invalid(messages::invalid_bind(&cause)));
+            return Err(PlanError::invalid(messages::invalid_bind(&cause)));
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use docker_api::HostConfig;
 use runtime::plan::{IdMapping, Namespace, Namespaces, UserNamespace};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// Where the ids of a container come from.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -71,16 +71,12 @@ impl Modes {
             "" | "private" | "none" | "default" => Ok(Mode::Private),
             "host" => Ok(Mode::Host),
             text => match text.strip_prefix("container:") {
-                Some("") | None => {
-                    Err(EngineError::invalid(format!("invalid {field} mode: {text}")))
-                }
+                Some("") | None => Err(PlanError::invalid(format!("invalid {field} mode: {text}"))),
                 Some(other) => Ok(Mode::Container(other.to_owned())),
             },
         };
         let no_container = |parsed: Mode, field: &str, text: &str| match parsed {
-            Mode::Container(_) => {
-                Err(EngineError::invalid(format!("invalid {field} mode: {text}")))
-            }
+            Mode::Container(_) => Err(PlanError::invalid(format!("invalid {field} mode: {text}"))),
             other => Ok(other),
         };
         Ok(Modes {
@@ -168,7 +164,7 @@ pub fn user_namespace(
         IdSource::Host { .. } => {
             // Its own ids would be nobody's in namespaces that belong to a user namespace.
             if let Some(other) = joinable.iter().find(|other| !other.map.is_empty()) {
-                return Err(EngineError::conflict(format!(
+                return Err(PlanError::conflict(format!(
                     "cannot join namespaces of container {}: it has a user namespace of its own, \
                      and this container was created with the host's",
                     other.id
@@ -182,12 +178,12 @@ pub fn user_namespace(
         IdSource::Joined => {
             let mut others = modes.joined().map(|id| find(joinable, id));
             let first = others.next().unwrap_or_else(|| {
-                Err(EngineError::new(stdx::Kind::Internal, "no container is joined"))
+                Err(PlanError::new(stdx::Kind::Internal, "no container is joined"))
             })?;
             for other in others {
                 let other = other?;
                 if other.map != first.map {
-                    return Err(EngineError::conflict(format!(
+                    return Err(PlanError::conflict(format!(
                         "cannot join namespaces of containers {} and {}: they have different user \
                          namespaces",
                         first.id, other.id
@@ -211,7 +207,7 @@ fn find<'a>(joinable: &'a [Joinable], id: &str) -> Result<&'a Joinable> {
     joinable
         .iter()
         .find(|other| other.id == id)
-        .ok_or_else(|| EngineError::not_found(format!("No such container: {id}")))
+        .ok_or_else(|| PlanError::not_found(format!("No such container: {id}")))
 }
 
 #[cfg(test)]
@@ -278,7 +274,7 @@ mod tests {
                 };
                 *slot = "bogus".to_owned();
             });
-            assert_eq!(Modes::parse(&host).unwrap_err().client_text(), text);
+            assert_eq!(Modes::parse(&host).unwrap_err().to_string(), text);
         }
     }
 }

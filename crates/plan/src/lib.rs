@@ -1,4 +1,12 @@
-//! From a container's record to a [`LaunchPlan`]: everything that starting it needs, decided.
+//! From what a user wishes to a [`LaunchPlan`]: all that starting a container needs, decided.
+//!
+//! Glossary:
+//! - *wish*: a part of Docker's host configuration, read and checked (`MountWish`, `SecurityWish`).
+//! - *mode*: whose namespace of a kind a container gets ([`namespaces::Mode`]).
+//! - *id source*: where its user and group ids come from ([`namespaces::IdSource`]).
+//!
+//! This crate decides and does nothing: it looks at devices and at the kernel's own lists, and
+//! starts, mounts and writes nothing. It does not know images, names or states of containers.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +17,11 @@ use runtime::plan::{
 };
 
 pub mod capabilities;
+pub mod defaults;
 pub mod devices;
+mod error;
 pub mod limits;
+pub mod merge;
 pub mod mounts;
 pub mod namespaces;
 pub mod process;
@@ -20,7 +31,7 @@ pub mod tmpfs;
 use self::mounts::{MountWish, MountWishKind};
 use self::namespaces::{IdSource, Joinable, Mode, Modes};
 use self::security::{SeccompCache, SeccompWish};
-use crate::error::{EngineError, Result};
+pub use error::{PlanError, Result};
 
 /// Where `--init` puts the small init, as Docker does.
 pub const INIT_PATH: &str = "/sbin/docker-init";
@@ -168,11 +179,12 @@ pub fn seccomp_document(
     )?;
     match (host.privileged, &security.seccomp) {
         (true, SeccompWish::Default) => Ok(None),
-        (_, wish) => filters
-            .rules(wish, caps)?
-            .map(serde_json::to_value)
-            .transpose()
-            .map_err(|error| EngineError::internal("failed to write the seccomp rules", error)),
+        (_, wish) => {
+            filters.rules(wish, caps)?.map(serde_json::to_value).transpose().map_err(|error| {
+                PlanError::new(stdx::Kind::Internal, "failed to write the seccomp rules")
+                    .with_cause(error)
+            })
+        }
     }
 }
 

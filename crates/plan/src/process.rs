@@ -5,7 +5,7 @@ use runtime::plan::{BundleProcess, ProcessPlan, Rlimit, SeccompPlan, TerminalSiz
 use seccomp::CapSet;
 
 use super::capabilities::process_sets;
-use crate::error::{EngineError, Result};
+use crate::error::{PlanError, Result};
 
 /// Docker's, when neither image nor user say one.
 const PATH_DEFAULT: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -155,11 +155,11 @@ fn rlimit(wish: &Ulimit) -> Result<Rlimit> {
     let number = RLIMITS
         .iter()
         .position(|name| *name == wish.name)
-        .ok_or_else(|| EngineError::invalid(format!("invalid ulimit type: {}", wish.name)))?;
+        .ok_or_else(|| PlanError::invalid(format!("invalid ulimit type: {}", wish.name)))?;
     let value = |number: i64| u64::try_from(number).unwrap_or(u64::MAX);
     let (soft, hard) = (value(wish.soft), value(wish.hard));
     if soft > hard {
-        return Err(EngineError::invalid(format!(
+        return Err(PlanError::invalid(format!(
             "ulimit soft limit must be less than or equal to hard limit: {} > {}",
             wish.soft, wish.hard
         )));
@@ -174,7 +174,7 @@ pub fn check_rlimits(wishes: &[Ulimit]) -> Result<()> {
     for (wish, limit) in wishes.iter().zip(rlimits(wishes)?) {
         let (_, most) = sys::process::rlimit(limit.resource).unwrap_or((u64::MAX, u64::MAX));
         if limit.hard > most && own & SYS_RESOURCE == 0 {
-            return Err(EngineError::invalid(format!(
+            return Err(PlanError::invalid(format!(
                 "ulimit {}: {} is above this engine's own hard limit of {most}, which it may not \
                  raise (no CAP_SYS_RESOURCE)",
                 wish.name, wish.hard
@@ -210,7 +210,7 @@ mod tests {
                 "ulimit soft limit must be less than or equal to hard limit: 2 > 1",
             ),
         ] {
-            assert_eq!(rlimits(&[wish]).unwrap_err().client_text(), text);
+            assert_eq!(rlimits(&[wish]).unwrap_err().to_string(), text);
         }
     }
 

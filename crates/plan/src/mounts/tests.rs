@@ -46,11 +46,11 @@ fn refusals_of_the_short_form() {
         ("/a:/b:bogus", "invalid mode: bogus"),
         ("/a:/b:ro,rw", "invalid mode: ro,rw"),
     ] {
-        assert_eq!(binds(&[bind]).unwrap_err().client_text(), text);
+        assert_eq!(binds(&[bind]).unwrap_err().to_string(), text);
     }
     let error = binds(&["/a:/b", "/c:/b/"]).unwrap_err();
-    assert_eq!(error.client_text(), "Duplicate mount point: /b");
-    assert_eq!(binds(&["name:/b"]).unwrap_err().kind(), stdx::Kind::Unsupported);
+    assert_eq!(error.to_string(), "Duplicate mount point: /b");
+    assert_eq!(binds(&["name:/b"]).unwrap_err().kind, stdx::Kind::Unsupported);
 }
 
 #[test]
@@ -81,11 +81,11 @@ fn long_form() {
         ),
         (of("foo", "/a", "/x"), "invalid mount config for type \"foo\": mount type unknown"),
     ] {
-        assert_eq!(mount(wish).unwrap_err().client_text(), text);
+        assert_eq!(mount(wish).unwrap_err().to_string(), text);
     }
     let missing = mount(of("bind", "/nosuch-source", "/x")).unwrap();
     assert_eq!(
-        check_sources(&missing).unwrap_err().client_text(),
+        check_sources(&missing).unwrap_err().to_string(),
         "invalid mount config for type \"bind\": bind source path does not exist: /nosuch-source"
     );
     let made = Mount {
@@ -93,6 +93,6 @@ fn long_form() {
         ..of("bind", "/nosuch-source", "/x")
     };
     check_sources(&mount(made).unwrap()).unwrap();
-    assert_eq!(mount(of("volume", "v", "/x")).unwrap_err().kind(), stdx::Kind::Unsupported);
+    assert_eq!(mount(of("volume", "v", "/x")).unwrap_err().kind, stdx::Kind::Unsupported);
     assert_eq!(points(&mount(of("tmpfs", "", "/x")).unwrap())[0].kind, "tmpfs");
 }
