@@ -196,6 +196,7 @@ impl Services {
             sockets: &self.config.sockets,
             joinable: &joinable,
             machine_masks: &self.machine_masks,
+            cdi_dirs: &self.config.cdi_dirs,
         };
         Ok(plan::compile(inputs, &self.filters)?)
     }

@@ -26,6 +26,8 @@ pub struct EngineConfig {
     pub cgroup_parent: String,
     /// OCI runtimes beside our own.
     pub runtimes: Runtimes,
+    /// Directories of the specifications of devices (CDI); later ones take precedence.
+    pub cdi_dirs: Vec<PathBuf>,
 }
 
 /// Who calls, by the peer credentials of the connection.

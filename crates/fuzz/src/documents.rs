@@ -24,6 +24,12 @@ pub(crate) fn runtime_spec(bytes: &[u8]) {
     drop(serde_json::from_slice::<oci::runtime_spec::Spec>(bytes));
 }
 
+/// Specifications of devices in JSON and YAML.
+pub(crate) fn cdi(bytes: &[u8]) {
+    drop(cdi::parse_json(bytes));
+    drop(cdi::parse_yaml(bytes));
+}
+
 /// A profile that compiles is a program that the kernel's limits allow, on every architecture.
 pub(crate) fn seccomp(bytes: &[u8]) {
     let Ok(profile) = DockerProfile::from_json(bytes) else { return };

@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "manifest", run: documents::manifest },
     Target { name: "image-config", run: documents::image_config },
     Target { name: "runtime-spec", run: documents::runtime_spec },
+    Target { name: "cdi", run: documents::cdi },
     Target { name: "seccomp", run: documents::seccomp },
     Target { name: "request-body", run: documents::request_body },
     Target { name: "reference", run: words::reference },

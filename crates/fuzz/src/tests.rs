@@ -77,6 +77,7 @@ tests! {
     manifest "manifest";
     image_config "image-config";
     runtime_spec "runtime-spec";
+    cdi "cdi";
     seccomp "seccomp";
     request_body "request-body";
     reference "reference";

@@ -25,6 +25,7 @@ pub mod merge;
 pub mod mounts;
 pub mod namespaces;
 pub mod process;
+pub mod requests;
 pub mod security;
 pub mod tmpfs;
 
@@ -96,6 +97,8 @@ pub struct Inputs<'a> {
     pub joinable: &'a [Joinable],
     /// Paths of this machine that are masked beside those of every machine.
     pub machine_masks: &'a [PathBuf],
+    /// Directories of the specifications of devices.
+    pub cdi_dirs: &'a [PathBuf],
 }
 
 /// Compiles the plan.
@@ -113,6 +116,9 @@ pub fn compile(inputs: Inputs<'_>, filters: &SeccompCache) -> Result<LaunchPlan>
     for rule in host.resources.device_cgroup_rules.iter().flatten() {
         rules.push(devices::cgroup_rule(rule)?);
     }
+    let requests = host.resources.device_requests.as_deref().unwrap_or_default();
+    let edits = requests::edits(requests, inputs.cdi_dirs)?;
+    rules.extend(requests::rules(&edits));
     let mut all_nodes = devices::default_nodes();
     if host.privileged {
         all_nodes = devices::host_nodes();
@@ -122,7 +128,7 @@ pub fn compile(inputs: Inputs<'_>, filters: &SeccompCache) -> Result<LaunchPlan>
     let user_namespace = namespaces::user_namespace(inputs.ids, &modes, inputs.joinable)?;
     let writable_cgroups = host.privileged || security.writable_cgroups;
     let mounts = all_mounts(&inputs, &modes, &user_namespace, writable_cgroups, &wishes);
-    Ok(LaunchPlan {
+    let mut plan = LaunchPlan {
         bundle: BundleStart::default(),
         root: inputs.root.clone(),
         root_read_only: host.readonly_rootfs,
@@ -142,7 +148,9 @@ pub fn compile(inputs: Inputs<'_>, filters: &SeccompCache) -> Result<LaunchPlan>
             limits: limits::limits(&host.resources, host.privileged, &rules)?,
         },
         process,
-    })
+    };
+    requests::apply(edits, &mut plan)?;
+    Ok(plan)
 }
 
 /// The first process of a container, as the plan has it.

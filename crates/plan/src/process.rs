@@ -100,7 +100,7 @@ fn environment(tty: bool, hostname: &str, wished: &[String]) -> Vec<String> {
 }
 
 /// Sets variables; a bare `NAME` takes the variable away.
-fn replace(mut env: Vec<String>, wished: &[String]) -> Vec<String> {
+pub(crate) fn replace(mut env: Vec<String>, wished: &[String]) -> Vec<String> {
     for wish in wished {
         let (name, has_value) = match wish.split_once('=') {
             Some((name, _)) => (name, true),

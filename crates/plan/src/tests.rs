@@ -43,6 +43,7 @@ fn compiled(change: impl FnOnce(&mut ContainerConfig, &mut HostConfig)) -> Launc
         sockets: &["/run/wharf/wharf.sock".into()],
         joinable: &joinable,
         machine_masks: &[],
+        cdi_dirs: &[],
     };
     compile(inputs, &SeccompCache::new("6.1.0").unwrap()).unwrap()
 }

@@ -22,8 +22,8 @@ use stdx::Kind;
 use stdx::fs::PathError;
 
 use crate::plan::{
-    AffinityPlan, BundleProcess, BundleStart, CgroupPlan, LaunchPlan, ProcessPlan, Propagation,
-    RootPlan, SeccompPlan, StartHooks,
+    AffinityPlan, BundleProcess, BundleStart, CgroupPlan, LaunchPlan, MountPlan, ProcessPlan,
+    Propagation, RootPlan, SeccompPlan, StartHooks, UserNamespace,
 };
 
 mod filter;
@@ -104,6 +104,14 @@ impl BundleError {
     fn unsupported(field: impl Into<String>, reason: impl Into<String>) -> BundleError {
         BundleError::Unsupported { field: field.into(), reason: reason.into() }
     }
+}
+
+/// What one mount with the runtime specification's words means; its source is absolute.
+///
+/// # Errors
+/// [`BundleError::Invalid`] and [`BundleError::Unsupported`] with the field.
+pub fn mount(mount: &oci::runtime_spec::Mount) -> Result<MountPlan, BundleError> {
+    mounts::one(mount, "mount", &UserNamespace::Host, Path::new("/"))
 }
 
 impl Bundle {

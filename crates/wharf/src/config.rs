@@ -13,6 +13,9 @@ use crate::flags::parse::Parsed;
 /// Read when no other is named, if it is there.
 pub const PATH: &str = "/etc/wharf/engine.json";
 
+/// Docker's: what packages bring, and what is made anew after each boot.
+const CDI_DIRS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
+
 /// A file of keys is never longer.
 const BYTES_MAX: u64 = 1 << 20;
 
@@ -22,6 +25,7 @@ const BYTES_MAX: u64 = 1 << 20;
 struct ConfigFile {
     runtimes: BTreeMap<String, RuntimeKeys>,
     default_runtime: Option<String>,
+    cdi_spec_dirs: Vec<PathBuf>,
 }
 
 /// One runtime in the file.
@@ -38,6 +42,8 @@ struct RuntimeKeys {
 pub struct EngineSettings {
     /// OCI runtimes beside our own.
     pub runtimes: Runtimes,
+    /// Directories of the specifications of devices.
+    pub cdi_dirs: Vec<PathBuf>,
 }
 
 /// Reads file and flags. As in Docker, nothing may be said in both.
@@ -45,6 +51,7 @@ pub fn read(flags: &Parsed) -> Result<EngineSettings, Failure> {
     let file = read_file(flags)?;
     for (key, in_file, flag) in [
         ("runtimes", !file.runtimes.is_empty(), "add-runtime"),
+        ("cdi-spec-dirs", !file.cdi_spec_dirs.is_empty(), "cdi-spec-dir"),
         ("default-runtime", file.default_runtime.is_some(), "default-runtime"),
     ] {
         if in_file && flags.is_set(flag) {
@@ -55,6 +62,7 @@ pub fn read(flags: &Parsed) -> Result<EngineSettings, Failure> {
             )));
         }
     }
+    let cdi_dirs = cdi_dirs(flags, file.cdi_spec_dirs)?;
     let keys = file.runtimes.into_iter();
     let mut named: BTreeMap<String, RuntimeSpec> = keys
         .map(|(name, keys)| (name, RuntimeSpec { program: keys.path, args: keys.runtime_args }))
@@ -69,7 +77,24 @@ pub fn read(flags: &Parsed) -> Result<EngineSettings, Failure> {
     let runtimes = Runtimes::new(named, given.or(file.default_runtime)).map_err(|error| {
         Failure::new(format!("failed to set up OCI runtimes: {}", error.client_text()))
     })?;
-    Ok(EngineSettings { runtimes })
+    Ok(EngineSettings { runtimes, cdi_dirs })
+}
+
+/// Where specifications of devices are. As in Docker, one empty directory means none.
+fn cdi_dirs(flags: &Parsed, in_file: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+    let mut dirs: Vec<PathBuf> = flags.list("cdi-spec-dir").iter().map(PathBuf::from).collect();
+    dirs.extend(in_file);
+    match dirs.as_slice() {
+        [] => return Ok(CDI_DIRS.iter().map(PathBuf::from).collect()),
+        [one] if one.as_os_str().is_empty() => return Ok(Vec::new()),
+        _ => {}
+    }
+    match dirs.iter().find(|dir| !dir.is_absolute()) {
+        Some(dir) => {
+            Err(Failure::new(format!("CDI spec directory {dir:?} is not an absolute path")))
+        }
+        None => Ok(dirs),
+    }
 }
 
 /// `NAME=PATH`; without a name, the name is the program's.

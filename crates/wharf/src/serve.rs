@@ -68,6 +68,7 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
         sockets: sockets.clone(),
         cgroup_parent: cgroup.clone(),
         runtimes: spec.settings.runtimes.clone(),
+        cdi_dirs: spec.settings.cdi_dirs.clone(),
     };
     // Both locks first: a second engine ends here, before it touches anything of the first one's.
     let _run_lock = lock(&spec.run)?;

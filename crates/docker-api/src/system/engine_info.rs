@@ -142,6 +142,9 @@ objects! { "PascalCase";
         /// Directories of device descriptions.
         #[serde(rename = "CDISpecDirs")]
         pub cdi_spec_dirs: Strings,
+        /// What they describe; since API 1.50.
+        #[serde(skip_serializing_if = "is_empty")]
+        pub discovered_devices: Option<Vec<DeviceInfo>>,
         /// containerd's socket; only dockerd has one.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub containerd: Option<ContainerdInfo>,
@@ -190,6 +193,15 @@ objects! { "PascalCase";
         pub base: String,
         /// Prefix of each subnet.
         pub size: i64,
+    }
+
+    /// A device that can be requested.
+    pub struct DeviceInfo {
+        /// Who knows it: `cdi`.
+        pub source: String,
+        /// Its name there.
+        #[serde(rename = "ID")]
+        pub id: String,
     }
 
     /// Firewall.

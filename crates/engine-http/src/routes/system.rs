@@ -32,7 +32,11 @@ pub(super) async fn version(call: Call) -> Outcome {
 }
 
 pub(super) async fn info(call: Call) -> Outcome {
-    Ok(Reply::json(StatusCode::OK, &call.engine.info().await?))
+    let mut info = call.engine.info().await?;
+    if call.head.version < DEVICES_SINCE {
+        info.discovered_devices = None;
+    }
+    Ok(Reply::json(StatusCode::OK, &info))
 }
 
 pub(super) async fn events(call: Call) -> Outcome {
@@ -52,6 +56,9 @@ pub(super) async fn events(call: Call) -> Outcome {
     });
     Ok(Reply::json_stream(lines))
 }
+
+/// Devices that can be requested are told since this version.
+const DEVICES_SINCE: ApiVersion = ApiVersion::new(1, 50);
 
 /// Clients may ask for kinds of objects since this version.
 const KINDS_SINCE: ApiVersion = ApiVersion::new(1, 42);

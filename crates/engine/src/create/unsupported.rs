@@ -19,16 +19,6 @@ pub fn check(request: &CreateRequest) -> Result<()> {
     if some(&host.links) {
         return refuse("--link is not supported: it needs the default bridge network");
     }
-    if let Some(requests) = host.resources.device_requests.as_ref().filter(|all| !all.is_empty()) {
-        let first = &requests[0];
-        let sets: Vec<String> =
-            first.capabilities.iter().flatten().map(|set| format!("[{}]", set.join(" "))).collect();
-        return refuse(&format!(
-            "could not select device driver {:?} with capabilities: [{}]",
-            first.driver,
-            sets.join(" ")
-        ));
-    }
     if host.storage_opt.as_ref().is_some_and(|options| !options.is_empty()) {
         return refuse("--storage-opt is not supported: limit the disk by a quota of its own");
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 use cgroup::{Controller, Version as CgroupVersion};
 use docker_api::version::ApiVersion;
 use docker_api::{
-    Commit, Component, Info, PlatformName, PluginsInfo, RuntimeEntry, SwarmInfo, Timestamp, Version,
+    Commit, Component, DeviceInfo, Info, PlatformName, PluginsInfo, RuntimeEntry, SwarmInfo,
+    Timestamp, Version,
 };
 
 use crate::container::state::State;
@@ -14,6 +15,7 @@ use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::runtimes::OWN;
 use crate::services::Services;
+use crate::spec::EngineConfig;
 
 impl Engine {
     /// Versions, for `docker version`.
@@ -56,7 +58,7 @@ impl Engine {
     /// Counts and abilities, for `docker info`.
     pub async fn info(&self) -> Result<Info> {
         let services = self.services.clone();
-        let work = tokio::task::spawn_blocking(move || machine(&services.config.root));
+        let work = tokio::task::spawn_blocking(move || machine(&services.config));
         let machine =
             work.await.map_err(|error| EngineError::internal("failed to look around", error))?;
         let services = &self.services;
@@ -96,6 +98,8 @@ impl Engine {
             name: machine.name,
             labels: Some(Vec::new()),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            discovered_devices: Some(machine.devices),
+            warnings: Some(machine.warnings).filter(|all| !all.is_empty()),
             swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
             ..abilities(services)
         })
@@ -148,7 +152,9 @@ fn abilities(services: &Services) -> Info {
         init_binary: "docker-init".to_owned(),
         containerd_commit: Commit::default(),
         security_options: words(&["name=seccomp,profile=builtin", "name=userns"]),
-        cdi_spec_dirs: words(&[]),
+        cdi_spec_dirs: Some(
+            services.config.cdi_dirs.iter().map(|dir| dir.to_string_lossy().into_owned()).collect(),
+        ),
         ..Info::default()
     }
 }
@@ -185,9 +191,17 @@ struct Machine {
     system_version: String,
     memory_bytes: i64,
     descriptors: i64,
+    devices: Vec<DeviceInfo>,
+    warnings: Vec<String>,
 }
 
-fn machine(root: &Path) -> Machine {
+/// In Docker's words.
+fn cdi_warning(problem: &cdi::Problem) -> String {
+    let (path, reason) = (problem.path.display(), &problem.reason);
+    format!("CDI: Error associated with spec file {path}: {reason}")
+}
+
+fn machine(config: &EngineConfig) -> Machine {
     let text = |path: &Path| {
         let bytes = stdx::fs::read(path, 64 << 10).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -203,8 +217,14 @@ fn machine(root: &Path) -> Machine {
     });
     let names = sys::rustix::system::uname();
     let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let catalog = cdi::Catalog::read(&config.cdi_dirs);
     Machine {
-        id: text(&root.join("engine-id")).trim().to_owned(),
+        devices: catalog
+            .names()
+            .map(|name| DeviceInfo { source: "cdi".to_owned(), id: name.to_owned() })
+            .collect(),
+        warnings: catalog.problems().iter().map(cdi_warning).collect(),
+        id: text(&config.root.join("engine-id")).trim().to_owned(),
         name: names.nodename().to_string_lossy().into_owned(),
         kernel: names.release().to_string_lossy().into_owned(),
         architecture: names.machine().to_string_lossy().into_owned(),

@@ -77,7 +77,7 @@ pub(super) fn plan(
     Ok(plans)
 }
 
-fn one(
+pub(super) fn one(
     mount: &Mount,
     field: &str,
     user: &UserNamespace,

@@ -12,6 +12,7 @@ pub const DIRECTORIES: &[Flag] = &[
 pub const ENGINE: &[Flag] = &[
     Flag::text("config-file", "Configuration file").default(crate::config::PATH),
     Flag::list("add-runtime", "Register another OCI runtime, as NAME=PATH"),
+    Flag::list("cdi-spec-dir", "Directory of device specifications (CDI)"),
     Flag::text("default-runtime", "OCI runtime of containers that name none"),
 ];
 

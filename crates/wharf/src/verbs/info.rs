@@ -103,6 +103,13 @@ impl Text {
         self.line(2, "Authorization", words(&info.plugins.authorization));
         self.line(2, "Log", words(&info.plugins.log));
         self.items("CDI spec directories", info.cdi_spec_dirs.iter().flatten().map(String::as_str));
+        let devices: Vec<String> = info
+            .discovered_devices
+            .iter()
+            .flatten()
+            .map(|device| format!("{}: {}", device.source, device.id))
+            .collect();
+        self.items("Discovered Devices", devices.iter().map(String::as_str));
         self.line(1, "Swarm", &info.swarm.local_node_state);
     }
 

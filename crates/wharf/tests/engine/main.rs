@@ -5,6 +5,7 @@
 
 mod api;
 mod audit;
+mod devices;
 mod files;
 mod flags;
 mod harness;

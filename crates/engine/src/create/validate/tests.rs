@@ -110,10 +110,4 @@ fn what_is_missing_is_named() {
     unsupported("journald", |r| {
         r.host_config.log_config = LogConfig { driver: "journald".to_owned(), config: None };
     });
-    unsupported("could not select device driver \"\" with capabilities: [[gpu]]", |r| {
-        r.host_config.resources.device_requests = Some(vec![docker_api::DeviceRequest {
-            capabilities: Some(vec![vec!["gpu".to_owned()]]),
-            ..Default::default()
-        }]);
-    });
 }
