@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use cgroup::{Cgroup, Hierarchy};
 use runtime::failure::{Failure, FailureKind};
 use runtime::foreign::Foreign;
+use runtime::launch::claim_files;
 use runtime::plan::Namespace;
 use sys::process::Exit;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -53,6 +54,8 @@ struct Monitor<'a> {
     cgroup: Option<Cgroup>,
     /// The other runtime, if one started the container.
     foreign: Option<Foreign>,
+    /// Keeps other writers from the container's files while it runs.
+    files: Option<OwnedFd>,
     /// Readable when a child ended that may be one of nobody's: runtimes leave some to us.
     orphans: Option<OwnedFd>,
     started_ns: i64,
@@ -138,6 +141,7 @@ impl<'a> Monitor<'a> {
         let listener = records::listen(&request.run_dir)
             .map_err(|error| Failure::at("listen")(stdx::error::chain(&error)))?;
         let log = Log::open(&request.log)?;
+        let files = claim_files(&request.plan.root)?;
         let has_terminal = request.plan.process.terminal.is_some();
         let (mut streams, ends) = match has_terminal {
             true => Streams::terminal(request.io.open_stdin),
@@ -173,6 +177,7 @@ impl<'a> Monitor<'a> {
             pidfd,
             cgroup,
             foreign,
+            files,
             orphans,
             started_ns,
             observer,
@@ -259,6 +264,8 @@ impl<'a> Monitor<'a> {
         };
         report("record the exit", records::write(&self.request.run_dir, records::EXIT, &record));
         self.streams.finish();
+        // The next start need not wait for clients that are slow to take the last output.
+        self.files = None;
         self.tell(&Event::Exited(record));
         if let Some(cgroup) = self.cgroup.take() {
             report("remove the container's cgroup", cgroup.remove(CGROUP_REMOVAL));

@@ -28,6 +28,9 @@ pub(crate) mod binds;
 mod devices;
 pub(crate) mod ids;
 pub(crate) mod root;
+mod writing;
+
+pub use writing::claim_files;
 
 /// A started container.
 #[derive(Debug)]

@@ -52,7 +52,6 @@ fn overlay(
     volatile: bool,
     owner: &Owner,
 ) -> Result<OwnedFd, Failure> {
-    hold(rw_dir).map_err(Failure::at("wait for other writers of the container's files"))?;
     // What an earlier volatile mount left would make the kernel refuse this one. Such a container
     // has promised to be gone when it stops, so nothing in it was owed to the disk.
     stdx::fs::remove_tree(&rw_dir.join("work/work/incompat"))
@@ -72,17 +71,6 @@ fn overlay(
         other => other,
     }
     .map_err(Failure::at("mount the overlay"))
-}
-
-/// Waits until nobody else has the container's files mounted for writing (see the crate `store`,
-/// `files/enter.rs`), and keeps others out as long as this process lives, which is as long as the
-/// container does.
-fn hold(rw_dir: &Path) -> io::Result<()> {
-    let file = File::open(rw_dir)?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
-    // Closed by the end of this process, and by exec in its children.
-    std::mem::forget(file);
-    Ok(())
 }
 
 /// What an overlay is made of.
