@@ -14,6 +14,7 @@ pub mod exec;
 pub mod exit;
 mod health;
 mod launch;
+pub mod log;
 pub mod observation;
 mod pause;
 pub mod record;

@@ -22,7 +22,7 @@ mod disk;
 pub mod exec;
 pub mod files;
 mod inspect;
-mod list;
+pub(crate) mod list;
 pub mod logs;
 pub mod networks;
 pub mod prune;

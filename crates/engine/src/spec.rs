@@ -193,13 +193,15 @@ pub struct LogsWish {
     pub details: bool,
 }
 
-/// One piece of a container's output.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LogPiece {
+/// A line of a container's output, or a part of one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LogPiece<'a> {
     /// 1 standard output, 2 standard error, as in Docker's stream headers.
     pub stream: u8,
-    /// What to send, prefixes and line end included.
-    pub bytes: Vec<u8>,
+    /// What was asked for in front of it.
+    pub prefix: &'a [u8],
+    /// What the program wrote, line end included.
+    pub text: &'a [u8],
 }
 
 /// Which events to tell.

@@ -74,12 +74,14 @@ pub(crate) fn log_file(bytes: &[u8]) {
     let path = dir.path().join("log");
     std::fs::write(&path, bytes).expect("a new file can be written");
     let query = logs::Query { stdout: true, stderr: true, ..logs::Query::default() };
-    let Ok(mut reader) = logs::Reader::open(&path, &query) else { return };
-    let mut lines = 0;
-    while let Ok(Some(line)) = reader.next_line() {
-        assert!(line.text.len() <= bytes.len());
-        lines += 1;
-        assert!(lines <= bytes.len() + 1, "more lines than bytes");
+    for format in [logs::Format::JsonFile, logs::Format::Local] {
+        let Ok(mut reader) = logs::Reader::open(&path, format, &query) else { return };
+        let mut lines = 0;
+        while let Ok(Some(line)) = reader.next_line() {
+            assert!(line.text.len() <= bytes.len());
+            lines += 1;
+            assert!(lines <= bytes.len() + 1, "more lines than bytes");
+        }
     }
 }
 

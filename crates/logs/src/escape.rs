@@ -52,8 +52,7 @@ pub(crate) fn unescape(text: &mut [u8]) -> Option<usize> {
 
 /// Where the first `"` or `\` is, or the length.
 pub(crate) fn find_special(bytes: &[u8]) -> usize {
-    let special = |byte: &u8| (*byte == b'"') | (*byte == b'\\');
-    find(bytes, special)
+    memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len())
 }
 
 fn clean_length(bytes: &[u8]) -> usize {

@@ -7,7 +7,8 @@ use sys::rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use sys::rustix::io::{Errno, read};
 
 use crate::error::LogError;
-use crate::files::{Identity, open_all};
+use crate::files::{Content, Identity, open_all};
+use crate::format::Format;
 use crate::line::Line;
 use crate::reader::{Cursor, Found, Query};
 
@@ -39,7 +40,7 @@ impl Follower {
     ///
     /// # Errors
     /// [`LogError::File`], [`LogError::Read`].
-    pub fn open(path: &Path, query: &Query) -> Result<Self, LogError> {
+    pub fn open(path: &Path, format: Format, query: &Query) -> Result<Self, LogError> {
         let directory = path.parent().unwrap_or(Path::new("."));
         let failed =
             |errno: Errno| LogError::file("watch")(PathError::of("watch", directory)(errno.into()));
@@ -48,7 +49,7 @@ impl Follower {
             inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(failed)?;
         let wished = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
         inotify::add_watch(&changes, directory, wished).map_err(failed)?;
-        let cursor = Cursor::open(path, query)?;
+        let cursor = Cursor::open(path, format, query)?;
         Ok(Self { path: path.to_owned(), cursor, changes })
     }
 
@@ -83,13 +84,13 @@ impl Follower {
 
     /// Looks for files newer than the current one.
     fn find_newer(&mut self) -> Result<bool, LogError> {
-        let current = self.cursor.current.as_ref().map(|log| log.identity);
+        let current = self.cursor.current.as_ref();
         let newest = std::fs::metadata(&self.path).ok().map(|found| Identity::of(&found));
-        if newest.is_none() || newest == current {
+        if newest.is_none() || newest == current.map(|log| log.identity) {
             return Ok(false);
         }
         let mut files = open_all(&self.path)?;
-        let position = files.iter().position(|file| Some(file.identity) == current);
+        let position = files.iter().position(|file| current.is_some_and(|log| file.is(log)));
         // Not among them: rotated away while nobody asked. Then all are newer.
         files.drain(..position.map_or(0, |at| at + 1));
         self.cursor.queue = files.into();
@@ -99,7 +100,10 @@ impl Follower {
     /// Users do empty log files; reading then begins anew.
     fn restart_if_emptied(&mut self) -> Result<bool, LogError> {
         let Some(current) = &self.cursor.current else { return Ok(false) };
-        let length = current.file.metadata().map_err(LogError::Read)?.size();
+        if matches!(current.content, Content::Gzip { .. }) {
+            return Ok(false);
+        }
+        let length = current.metadata().map_err(LogError::Read)?.size();
         if length >= self.cursor.offset {
             return Ok(false);
         }

@@ -1,7 +1,8 @@
 //! Container log files: write, rotate, read, follow; and which log drivers there are.
 //!
-//! The format is Docker's `json-file`, described in `docs/formats/log-json-file.md`: one JSON
-//! object a line of output.
+//! The formats are Docker's: `json-file`, one JSON object a line of output
+//! (`docs/formats/log-json-file.md`), and `local`, a binary message a line
+//! (`docs/formats/log-local.md`).
 //!
 //! # Glossary
 //! - *record*: one line of a log file: a line of output or a part of one, its stream and its time.
@@ -9,7 +10,7 @@
 //!   which only the last ends in a newline.
 //! - *torn*: a record of which only the beginning reached the file, because the writer was killed.
 //! - *rotation*: when the file is large enough, `x` becomes `x.1`, `x.1` becomes `x.2`, and so on;
-//!   the largest number is the oldest.
+//!   the largest number is the oldest. Rotated files may be compressed: `x.1.gz`.
 //!
 //! # What this crate does not know
 //! Containers, HTTP framing, remote log services, and when a container has ended: a [`Follower`]
@@ -18,20 +19,31 @@
 //! The [`Writer`] never fails and never waits for anything but the disk; what a full disk keeps
 //! from being written is counted and said in the log itself.
 
+mod compress;
+mod encode;
 mod error;
 mod escape;
 mod files;
 mod follower;
+mod format;
 mod line;
+mod local;
 mod options;
+mod queue;
 mod reader;
+mod rotation;
+mod size;
+mod tag;
+mod tail;
 mod timestamp;
 mod writer;
 
 pub use error::LogError;
 pub use follower::{Follower, Next};
-pub use line::{Line, Stream, attributes};
-pub use options::{Driver, DriverError, JsonFileOptions, Mode, Rotation};
+pub use format::Format;
+pub use line::{Line, Stream};
+pub use options::{Attributes, Driver, DriverError, FileOptions, Mode, Rotation};
 pub use reader::{Query, Reader};
+pub use tag::Subject;
 pub use timestamp::Timestamp;
 pub use writer::{Flushed, Writer};

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::escape::{find_special, unescape};
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Times, Timestamp};
 
 /// Which of a program's outputs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
@@ -39,15 +39,31 @@ pub struct Line<'a> {
     pub stream: Stream,
     /// When its first byte was read.
     pub time: Timestamp,
-    /// What the program wrote, with its newline if it had one; always UTF-8.
+    /// What the program wrote, with its newline if it had one; of `json-file` always UTF-8.
     pub text: &'a [u8],
     /// The labels and variables that the log options asked for, as a JSON object.
     pub attributes: Option<&'a [u8]>,
 }
 
-/// The pairs in [`Line::attributes`]; none when it is not an object of strings.
-pub fn attributes(json: &[u8]) -> BTreeMap<String, String> {
-    serde_json::from_slice(json).unwrap_or_default()
+impl Line<'_> {
+    /// What `docker logs` puts in front of the text, in its order: the time, and the attributes as
+    /// `key=value`, joined by commas. Takes the place of what is in `out`.
+    pub fn prefix(&self, time: bool, attributes: bool, out: &mut Vec<u8>) {
+        out.clear();
+        if time {
+            self.time.write_fixed_to(out);
+            out.push(b' ');
+        }
+        if attributes {
+            let json = self.attributes.unwrap_or_default();
+            let all: BTreeMap<String, String> = serde_json::from_slice(json).unwrap_or_default();
+            let pair = |(key, value): (&String, &String)| {
+                format!("{}={}", query_escape(key), query_escape(value))
+            };
+            out.extend_from_slice(all.iter().map(pair).collect::<Vec<_>>().join(",").as_bytes());
+            out.push(b' ');
+        }
+    }
 }
 
 /// A record as places in the reader's memory.
@@ -70,8 +86,8 @@ pub(crate) enum Place {
 }
 
 /// Parses a record without its newline. `None` when it is torn or not a record.
-pub(crate) fn parse(input: &mut [u8], scratch: &mut Vec<u8>) -> Option<Parsed> {
-    let Some(mut parsed) = scan(input) else { return parse_any(input, scratch) };
+pub(crate) fn parse(input: &mut [u8], scratch: &mut Vec<u8>, times: &mut Times) -> Option<Parsed> {
+    let Some(mut parsed) = scan(input, times) else { return parse_any(input, scratch) };
     let length = unescape(&mut input[parsed.text.clone()])?;
     parsed.text.end = parsed.text.start + length;
     Some(parsed)
@@ -79,7 +95,7 @@ pub(crate) fn parse(input: &mut [u8], scratch: &mut Vec<u8>) -> Option<Parsed> {
 
 /// `{"log":"…","stream":"…","attrs":{…},"time":"…"}`, where the attributes may be missing. The text
 /// is still escaped. `None` for other shapes.
-fn scan(input: &[u8]) -> Option<Parsed> {
+fn scan(input: &[u8], times: &mut Times) -> Option<Parsed> {
     const BEGIN: &[u8] = br#"{"log":""#;
     let after_text = input.strip_prefix(BEGIN)?;
     let length = string_length(after_text)?;
@@ -98,7 +114,7 @@ fn scan(input: &[u8]) -> Option<Parsed> {
         }
     };
     let time = rest.strip_prefix(br#","time":""#)?.strip_suffix(br#""}"#)?;
-    let time = Timestamp::parse(time)?;
+    let time = times.parse(time)?;
     Some(Parsed { stream, time, text, attributes, place: Place::Input })
 }
 
@@ -149,6 +165,20 @@ fn parse_any(input: &[u8], scratch: &mut Vec<u8>) -> Option<Parsed> {
         text.end..scratch.len()
     });
     Some(Parsed { stream, time, text, attributes, place: Place::Scratch })
+}
+
+/// Go's `url.QueryEscape`.
+fn query_escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b' ' => escaped.push('+'),
+            b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => escaped.push(char::from(byte)),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]

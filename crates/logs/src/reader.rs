@@ -1,18 +1,18 @@
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::error::LogError;
 use crate::files::{LogFile, open_all};
-use crate::line::{Line, Parsed, Place, Stream, parse};
-use crate::timestamp::Timestamp;
-use crate::writer::record_length;
+use crate::format::{Format, Framed};
+use crate::line::{Line, Parsed, Place, Stream};
+use crate::tail::{Start, find_tail};
+use crate::timestamp::{Times, Timestamp};
 
 /// One read.
-const READ_BYTES: usize = 64 << 10;
+pub(crate) const READ_BYTES: usize = 128 << 10;
 
 /// A longer record is skipped. Ours have at most 16 KiB of text, six times that when escaped, and
 /// the attributes, which a container's creator chooses.
@@ -54,8 +54,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`LogError::File`], [`LogError::Read`].
-    pub fn open(path: &Path, query: &Query) -> Result<Self, LogError> {
-        Cursor::open(path, query).map(|cursor| Self { cursor })
+    pub fn open(path: &Path, format: Format, query: &Query) -> Result<Self, LogError> {
+        Cursor::open(path, format, query).map(|cursor| Self { cursor })
     }
 
     /// The next line; torn and foreign ones are skipped.
@@ -78,6 +78,7 @@ impl Reader {
 /// A place in a sequence of files.
 #[derive(Debug)]
 pub(crate) struct Cursor {
+    format: Format,
     query: Query,
     pub current: Option<LogFile>,
     /// The newer files, in order.
@@ -88,12 +89,17 @@ pub(crate) struct Cursor {
     /// The part of `memory` that is read from the file and not yet parsed.
     begin: usize,
     end: usize,
-    /// How much of that part is known to have no newline.
+    /// How much of that part is known to hold no end of a record.
     searched: usize,
     /// In the middle of a record that is too long.
     skipping: bool,
+    /// What follows in the current file is no log.
+    broken: bool,
+    /// So many records come before the first wished one.
+    unwished: u64,
     ended: bool,
     scratch: Vec<u8>,
+    times: Times,
 }
 
 pub(crate) enum Found {
@@ -103,63 +109,101 @@ pub(crate) enum Found {
 }
 
 impl Cursor {
-    pub fn open(path: &Path, query: &Query) -> Result<Self, LogError> {
+    pub fn open(path: &Path, format: Format, query: &Query) -> Result<Self, LogError> {
         let mut files = open_all(path)?;
-        let mut offset = 0;
+        let mut start = Start::At(0);
         if let Some(tail) = query.tail {
-            let (first, begin) = find_tail(&files, tail).map_err(LogError::Read)?;
+            let first;
+            (first, start) = find_tail(&mut files, format, tail).map_err(LogError::Read)?;
             files.drain(..first);
-            offset = begin;
         } else if let Some(since) = query.since {
             let newest = files.len().saturating_sub(1);
-            let old = files.iter().take(newest).take_while(|file| ends_before(&file.file, since));
+            let old = files.iter().take(newest).take_while(|file| ends_before(file, since));
             let old = old.count();
             files.drain(..old);
         }
         let mut queue = VecDeque::from(files);
-        Ok(Self {
-            query: *query,
-            current: queue.pop_front(),
-            queue,
-            offset,
+        let mut cursor = Self::over(queue.pop_front(), format, *query);
+        cursor.queue = queue;
+        match start {
+            Start::At(offset) => cursor.offset = offset,
+            Start::After(records) => cursor.unwished = records,
+        }
+        Ok(cursor)
+    }
+
+    /// Reads one file from its beginning.
+    pub fn over(current: Option<LogFile>, format: Format, query: Query) -> Self {
+        Self {
+            format,
+            query,
+            current,
+            queue: VecDeque::new(),
+            offset: 0,
             memory: Vec::new(),
             begin: 0,
             end: 0,
             searched: 0,
             skipping: false,
+            broken: false,
+            unwished: 0,
             ended: false,
             scratch: Vec::new(),
-        })
+            times: Times::default(),
+        }
     }
 
     /// The next wished line of what was read; `None` when more must be read for it.
     pub fn buffered(&mut self) -> Option<Found> {
-        loop {
-            if self.ended {
-                return Some(Found::End);
-            }
-            let unread = &self.memory[self.begin..self.end];
-            let length = self.searched + record_length(&unread[self.searched..]);
-            if length == 0 || unread[length - 1] != b'\n' {
-                self.searched = length;
-                return None;
-            }
-            let begin = self.begin;
-            self.begin += length;
-            self.searched = 0;
-            if std::mem::take(&mut self.skipping) {
+        if self.ended {
+            return Some(Found::End);
+        }
+        while let Some(range) = self.next_record() {
+            if self.unwished > 0 {
+                self.unwished -= 1;
                 continue;
             }
-            let record = &mut self.memory[begin..begin + length - 1];
-            let Some(mut parsed) = parse(record, &mut self.scratch) else { continue };
+            let begin = range.start;
+            let record = &mut self.memory[range];
+            let Some(mut parsed) = self.format.parse(record, &mut self.scratch, &mut self.times)
+            else {
+                continue;
+            };
             if parsed.place == Place::Input {
                 parsed.text = parsed.text.start + begin..parsed.text.end + begin;
                 parsed.attributes = parsed.attributes.map(|r| r.start + begin..r.end + begin);
             }
             if self.query.until.is_some_and(|until| parsed.time > until) {
                 self.ended = true;
-            } else if self.is_wished(&parsed) {
+                return Some(Found::End);
+            }
+            if self.is_wished(&parsed) {
                 return Some(Found::Line(parsed));
+            }
+        }
+        None
+    }
+
+    /// Takes the next whole record, whatever is in it.
+    pub fn next_record(&mut self) -> Option<Range<usize>> {
+        loop {
+            match self.format.frame(&self.memory[self.begin..self.end], self.searched) {
+                Framed::Whole(length) => {
+                    let begin = self.begin;
+                    self.begin += length;
+                    self.searched = 0;
+                    if !std::mem::take(&mut self.skipping) {
+                        return Some(begin..begin + length);
+                    }
+                }
+                Framed::Part => {
+                    self.searched = self.end - self.begin;
+                    return None;
+                }
+                Framed::Broken => {
+                    (self.begin, self.searched, self.broken) = (self.end, 0, true);
+                    return None;
+                }
             }
         }
     }
@@ -179,7 +223,13 @@ impl Cursor {
 
     /// Reads on in the current file; `false` at its present end.
     pub fn fill(&mut self) -> Result<bool, LogError> {
-        let Some(current) = &self.current else { return Ok(false) };
+        self.fill_io().map_err(LogError::Read)
+    }
+
+    pub fn fill_io(&mut self) -> io::Result<bool> {
+        let Some(current) = self.current.as_mut().filter(|_| !self.broken) else {
+            return Ok(false);
+        };
         self.memory.copy_within(self.begin..self.end, 0);
         (self.begin, self.end) = (0, self.end - self.begin);
         if self.end > RECORD_BYTES_MAX {
@@ -189,14 +239,14 @@ impl Cursor {
             self.memory.resize(self.end + READ_BYTES, 0);
         }
         loop {
-            match current.file.read_at(&mut self.memory[self.end..], self.offset) {
+            match current.read_at(&mut self.memory[self.end..], self.offset) {
                 Ok(count) => {
                     self.end += count;
                     self.offset += count as u64;
                     return Ok(count > 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(LogError::Read(error)),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -213,7 +263,7 @@ impl Cursor {
     /// Begins the current file anew.
     pub fn restart(&mut self) {
         (self.offset, self.begin, self.end, self.searched) = (0, 0, 0, 0);
-        self.skipping = false;
+        (self.skipping, self.broken) = (false, false);
     }
 
     fn is_wished(&self, parsed: &Parsed) -> bool {
@@ -225,43 +275,8 @@ impl Cursor {
     }
 }
 
-/// In which file, and where in it, the last `tail` whole records begin.
-fn find_tail(files: &[LogFile], tail: u64) -> io::Result<(usize, u64)> {
-    let mut left = tail;
-    for (number, log) in files.iter().enumerate().rev() {
-        // The newline of the last record itself does not begin a wished one.
-        let mut newlines = left.saturating_add(1);
-        match find_newline_backwards(&log.file, &mut newlines)? {
-            Some(at) => return Ok((number, at + 1)),
-            None => left = newlines.saturating_sub(1),
-        }
-        // What is before this file's first record is the end of the file before it: found there.
-    }
-    Ok((0, 0))
-}
-
-/// Searches backwards for the newline number `count`; counts down those it met.
-fn find_newline_backwards(file: &File, count: &mut u64) -> io::Result<Option<u64>> {
-    let mut block = vec![0; READ_BYTES];
-    let mut end = file.metadata()?.len();
-    while end > 0 {
-        let length = end.min(READ_BYTES as u64) as usize;
-        let begin = end - length as u64;
-        let block = &mut block[..length];
-        file.read_exact_at(block, begin)?;
-        for at in (0..length).rev().filter(|at| block[*at] == b'\n') {
-            *count -= 1;
-            if *count == 0 {
-                return Ok(Some(begin + at as u64));
-            }
-        }
-        end = begin;
-    }
-    Ok(None)
-}
-
 /// Whether all records of a file are older than `since`, by the time of its last change.
-fn ends_before(file: &File, since: Timestamp) -> bool {
+fn ends_before(file: &LogFile, since: Timestamp) -> bool {
     let Ok(changed) = file.metadata().and_then(|metadata| metadata.modified()) else {
         return false;
     };

@@ -123,6 +123,24 @@ impl Formatter {
     }
 }
 
+/// The last parsed time, for the same reason.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    text: Vec<u8>,
+    time: Timestamp,
+}
+
+impl Times {
+    pub fn parse(&mut self, text: &[u8]) -> Option<Timestamp> {
+        if self.text != text || text.is_empty() {
+            self.time = Timestamp::parse(text)?;
+            self.text.clear();
+            self.text.extend_from_slice(text);
+        }
+        Some(self.time)
+    }
+}
+
 /// Fills the end of `text` with the digits of `value`, up to what stands before.
 fn write_digits(text: &mut [u8], value: i64) {
     let mut rest = value;

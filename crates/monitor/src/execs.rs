@@ -153,7 +153,7 @@ impl Execs {
         &self,
     ) -> impl Iterator<Item = (usize, Source, BorrowedFd<'_>, PollFlags)> {
         self.running.iter().enumerate().flat_map(|(index, exec)| {
-            let sources = exec.streams.sources();
+            let sources = exec.streams.sources(&self.no_log);
             sources.into_iter().map(move |(source, fd, flags)| (index, source, fd, flags))
         })
     }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use cgroup::{Cgroup, Hierarchy};
 use runtime::failure::{Failure, FailureKind};
@@ -21,7 +21,7 @@ use crate::execs::{Execs, Launcher};
 use crate::observe::Observer;
 use crate::output::Log;
 use crate::protocol::{Event, ExitRecord, Observed, PROTOCOL, Request, SpawnRequest};
-use crate::records;
+use crate::records::{self, now_ns};
 use crate::streams::{Source, Streams};
 
 /// How long clients may take for the last output after the container's end.
@@ -74,6 +74,7 @@ enum Watched {
     Main(Source),
     ExecEnd,
     Exec(usize, Source),
+    Log,
 }
 
 /// Starts the container of a request and stays until it has ended.
@@ -225,7 +226,7 @@ impl<'a> Monitor<'a> {
         if let Some(orphans) = &self.orphans {
             while let Ok(Some(_)) = sys::signal::next(orphans.as_fd()) {}
         }
-        let ours = |pid: &i32| *pid == self.pid || self.execs.has(*pid);
+        let ours = |pid: &i32| *pid == self.pid || self.execs.has(*pid) || self.log.has(*pid);
         for pid in records::children().into_iter().filter(|pid| !ours(pid)) {
             drop(sys::process::wait_pid(pid, false));
         }
@@ -303,7 +304,7 @@ impl<'a> Monitor<'a> {
                     self.tell_gone(gone);
                 }
                 Watched::Orphans => self.reap_orphans(),
-                Watched::Init | Watched::ExecEnd => {}
+                Watched::Init | Watched::ExecEnd | Watched::Log => {}
             }
         }
         self.log.flush();
@@ -328,8 +329,11 @@ impl<'a> Monitor<'a> {
         if let Some(orphans) = &self.orphans {
             all.push((Watched::Orphans, orphans.as_fd(), PollFlags::IN));
         }
-        for (source, fd, flags) in self.streams.sources() {
+        for (source, fd, flags) in self.streams.sources(&self.log) {
             all.push((Watched::Main(source), fd, flags));
+        }
+        if let Some(fd) = self.log.background() {
+            all.push((Watched::Log, fd, PollFlags::IN));
         }
         for pidfd in self.execs.pidfds() {
             all.push((Watched::ExecEnd, pidfd, PollFlags::IN));
@@ -341,7 +345,8 @@ impl<'a> Monitor<'a> {
             .into_iter()
             .map(|(what, fd, flags)| (what, PollFd::from_borrowed_fd(fd, flags)))
             .unzip();
-        let timeout = [timeout, self.execs.output_due()].into_iter().flatten().min();
+        let due = [timeout, self.execs.output_due(), self.log.retry_in()];
+        let timeout = due.into_iter().flatten().min();
         let timeout = timeout.map(|time| Timespec {
             tv_sec: time.as_secs() as i64,
             tv_nsec: time.subsec_nanos().into(),
@@ -482,12 +487,6 @@ pub(crate) fn failure_code(kind: FailureKind) -> i32 {
         FailureKind::CommandNotExecutable => 126,
         FailureKind::Invalid | FailureKind::Internal => 125,
     }
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Our standard error is the engine's log: nobody else would hear of it.

@@ -64,7 +64,7 @@ impl Observer {
             _links: links,
             has_capabilities,
             from_start,
-            since_ns: crate::hold::now_ns(),
+            since_ns: crate::records::now_ns(),
         })
     }
 
@@ -73,7 +73,7 @@ impl Observer {
         let mut observed = Observed {
             from_start: self.from_start,
             since_ns: self.since_ns,
-            until_ns: crate::hold::now_ns(),
+            until_ns: crate::records::now_ns(),
             ..Observed::default()
         };
         match self.seen.read() {

@@ -1,52 +1,100 @@
 //! Where a process's output is written besides to clients.
 
-use std::path::Path;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
-use logs::{JsonFileOptions, Rotation, Timestamp, Writer};
+use logs::{FileOptions, Flushed, Mode, Rotation, Timestamp, Writer};
 use runtime::failure::Failure;
 
 use crate::client::Stream;
 use crate::protocol::LogSpec;
 
+/// A disk does not tell when it is full no more, and a process not when it falls silent.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// What in one turn is much: memory is then kept for the next.
+const BUSY_BYTES: usize = 64 << 10;
+
 /// A container's log, or none (execs are not logged).
 #[derive(Default)]
 pub(crate) struct Log {
     writer: Option<Writer>,
-    dirty: bool,
+    /// Written since the last flush.
+    bytes: usize,
+    /// Much was written in the last turn.
+    busy: bool,
+    /// The disk is full, and the process is to wait for it.
+    blocked: bool,
 }
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("dirty", &self.dirty).finish_non_exhaustive()
+        f.debug_struct("Log").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
 impl Log {
     pub(crate) fn open(spec: &LogSpec) -> Result<Log, Failure> {
-        let LogSpec::JsonFile { path, size_bytes_max, files_max, attrs_json } = spec else {
+        let LogSpec::Files { format, path, size_bytes_max, files_max, compress, .. } = spec else {
             return Ok(Log::default());
         };
-        let rotation =
-            Rotation { file_bytes_max: size_bytes_max.unwrap_or(u64::MAX), files_max: *files_max };
-        let writer = open_writer(path, rotation, attrs_json.as_deref())?;
-        Ok(Log { writer: Some(writer), dirty: false })
+        let LogSpec::Files { block_when_full, attributes, .. } = spec else {
+            return Ok(Log::default());
+        };
+        let options = FileOptions {
+            rotation: Rotation {
+                file_bytes_max: *size_bytes_max,
+                files_max: *files_max,
+                compress: *compress,
+            },
+            mode: if *block_when_full { Mode::Blocking } else { Mode::Unsaid },
+            ..FileOptions::of(*format)
+        };
+        if let Some(directory) = path.parent() {
+            stdx::fs::create_dir_all(directory, 0o700)
+                .map_err(|error| Failure::at("open the log")(stdx::error::chain(&error)))?;
+        }
+        let writer = Writer::open(path, &options, attributes)
+            .map_err(|error| Failure::at("open the log")(stdx::error::chain(&error)))?;
+        Ok(Log { writer: Some(writer), ..Log::default() })
+    }
+
+    /// Whether it takes more; until then the process's output is to be left where it is.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.blocked
+    }
+
+    /// When to flush again although nothing has happened.
+    pub(crate) fn retry_in(&self) -> Option<Duration> {
+        (self.blocked || self.busy).then_some(RETRY)
+    }
+
+    /// Readable when there is something to clean up by [`Log::flush`].
+    pub(crate) fn background(&self) -> Option<BorrowedFd<'_>> {
+        self.writer.as_ref().and_then(Writer::background)
+    }
+
+    /// Whether this child of ours works on the log.
+    pub(crate) fn has(&self, pid: i32) -> bool {
+        self.writer.as_ref().and_then(Writer::worker) == Some(pid)
     }
 
     pub(crate) fn write(&mut self, stream: Stream, bytes: &[u8]) {
         if let Some(writer) = &mut self.writer {
             writer.write(log_stream(stream), bytes, Timestamp::now());
-            self.dirty = true;
+            self.bytes += bytes.len();
         }
     }
 
     /// Hands what was written to the kernel. Once a turn: a reader sees it at once, and much output
-    /// costs few calls.
+    /// costs few calls. A quiet one gives its memory back.
     pub(crate) fn flush(&mut self) {
-        if let (Some(writer), true) = (&mut self.writer, self.dirty) {
-            // A full disk drops lines, counts them and says so in the log itself.
-            writer.rest();
-            self.dirty = false;
-        }
+        let Some(writer) = &mut self.writer else { return };
+        // A full disk drops lines, counts them and says so in the log itself, or blocks.
+        self.busy = self.bytes >= BUSY_BYTES;
+        let flushed = if self.busy { writer.flush() } else { writer.rest() };
+        self.bytes = 0;
+        self.blocked = flushed == Flushed::Blocked;
     }
 
     /// Writes the last, unfinished lines.
@@ -57,18 +105,9 @@ impl Log {
             }
             writer.flush();
         }
+        // Waits for what is being compressed.
+        self.writer = None;
     }
-}
-
-fn open_writer(
-    path: &Path,
-    rotation: Rotation,
-    attrs_json: Option<&str>,
-) -> Result<Writer, Failure> {
-    let options = JsonFileOptions { rotation, ..JsonFileOptions::default() };
-    let attributes = attrs_json.map(|json| logs::attributes(json.as_bytes())).unwrap_or_default();
-    Writer::open(path, &options, &attributes)
-        .map_err(|error| Failure::at("open the log")(stdx::error::chain(&error)))
 }
 
 fn log_stream(stream: Stream) -> logs::Stream {

@@ -61,16 +61,22 @@ pub struct IoSpec {
 /// Where a container's output is written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum LogSpec {
-    /// Docker's json-file format.
-    JsonFile {
-        /// The current file; rotated ones carry `.1`, `.2` behind.
+    /// Local files.
+    Files {
+        /// How records look.
+        format: logs::Format,
+        /// The current file; rotated ones carry `.1`, `.2` behind. Its directory is made.
         path: PathBuf,
-        /// Size at which the file is rotated; `None`: never.
-        size_bytes_max: Option<u64>,
+        /// Size at which the file is rotated.
+        size_bytes_max: u64,
         /// How many files are kept, the current one included; at least 1.
         files_max: u32,
-        /// The `attrs` of each line, as JSON text, when labels or variables are logged.
-        attrs_json: Option<String>,
+        /// Rotated files are compressed.
+        compress: bool,
+        /// On a full disk the process waits; otherwise what it says is dropped and counted.
+        block_when_full: bool,
+        /// What every record says of the container, where its format has room for it.
+        attributes: std::collections::BTreeMap<String, String>,
     },
     /// Nowhere.
     None,

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use stdx::fs::{Durability, PathError};
@@ -99,4 +100,10 @@ pub(crate) fn listen(run_dir: &Path) -> Result<UnixListener, PathError> {
 /// Socket paths have at most 107 bytes; a descriptor's is short.
 fn short(dir: &File) -> String {
     format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd())
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

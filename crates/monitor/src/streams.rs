@@ -1,6 +1,7 @@
 //! The standard streams of one process and the clients attached to them.
 
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use sys::rustix::event::PollFlags;
@@ -13,8 +14,21 @@ use crate::output::Log;
 /// While this much input waits for the process, clients are not read.
 const INPUT_BYTES_MAX: usize = 256 << 10;
 
-/// More than a pipe holds (1 MiB at most, 32 KiB a read): whoever writes on is not waited for.
-const DRAIN_READS_MAX: usize = 64;
+/// One read. Memory that is not read into is never touched.
+const READ_BYTES: usize = 128 << 10;
+
+/// More than a pipe holds (1 MiB at most): whoever writes on is not waited for.
+const DRAIN_READS_MAX: usize = 16;
+
+/// Reads in one turn while there is more: a full pipe and some. Others wait for so long.
+const TURN_READS_MAX: usize = 8;
+
+/// What a pipe holds by default. One that is found full belongs to a process that writes faster
+/// than it is read: it gets [`PIPE_BYTES_BUSY`], so that the two need not take turns so often.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// What the kernel gives to everybody (`fs.pipe-max-size`).
+const PIPE_BYTES_BUSY: usize = 1 << 20;
 
 /// The monitor's ends of the streams.
 #[derive(Debug)]
@@ -141,9 +155,9 @@ impl Streams {
     }
 
     /// What to poll, and for what.
-    pub(crate) fn sources(&self) -> Vec<(Source, BorrowedFd<'_>, PollFlags)> {
+    pub(crate) fn sources(&self, log: &Log) -> Vec<(Source, BorrowedFd<'_>, PollFlags)> {
         let mut sources = Vec::with_capacity(3 + self.clients.len());
-        let room = self.clients.iter().all(|client| client.gone || client.has_room());
+        let room = self.have_room(log);
         if let (Some(fd), true) = (&self.stdout, room) {
             sources.push((Source::Stdout, fd.as_fd(), PollFlags::IN));
         }
@@ -176,8 +190,8 @@ impl Streams {
     ) -> Option<Gone> {
         match source {
             Source::Stdin => self.feed(),
-            Source::Stdout => drop(self.read(Stream::Stdout, log)),
-            Source::Stderr => drop(self.read(Stream::Stderr, log)),
+            Source::Stdout => self.read_all(Stream::Stdout, log),
+            Source::Stderr => self.read_all(Stream::Stderr, log),
             Source::Client(index) => return self.serve(index, flags),
         }
         None
@@ -199,36 +213,55 @@ impl Streams {
     pub(crate) fn drain(&mut self, log: &mut Log) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             for _ in 0..DRAIN_READS_MAX {
-                if !self.read(stream, log) {
+                if self.read(stream, log).is_none() {
                     break;
                 }
             }
         }
     }
 
-    /// Reads once; whether there may be more.
-    fn read(&mut self, stream: Stream, log: &mut Log) -> bool {
+    /// Whether the log and all clients take more output.
+    fn have_room(&self, log: &Log) -> bool {
+        log.has_room() && self.clients.iter().all(|client| client.gone || client.has_room())
+    }
+
+    /// Reads while there is much.
+    fn read_all(&mut self, stream: Stream, log: &mut Log) {
+        for _ in 0..TURN_READS_MAX {
+            let much = self.read(stream, log).is_some_and(|count| count >= PIPE_BYTES / 2);
+            if !much || !self.have_room(log) {
+                return;
+            }
+        }
+    }
+
+    /// Reads once: how much that was; `None` when there is no more now.
+    fn read(&mut self, stream: Stream, log: &mut Log) -> Option<usize> {
         let source = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        let Some(fd) = source else { return false };
-        let mut buffer = [0u8; 32 << 10];
-        match sys::rustix::io::read(&*fd, &mut buffer) {
-            Ok(count) if count > 0 => {
-                let bytes = &buffer[..count];
+        let fd = source.as_ref()?;
+        let mut buffer = [const { MaybeUninit::<u8>::uninit() }; READ_BYTES];
+        match sys::rustix::io::read(fd, &mut buffer[..]) {
+            Ok((bytes, _)) if !bytes.is_empty() => {
+                if bytes.len() == PIPE_BYTES && !self.terminal {
+                    // Where it is refused, the pipe stays as it is.
+                    let _ = sys::rustix::pipe::fcntl_setpipe_size(fd, PIPE_BYTES_BUSY);
+                }
+                let bytes: &[u8] = bytes;
                 log.write(stream, bytes);
                 for client in &mut self.clients {
                     client.give(stream, bytes);
                 }
-                true
+                Some(bytes.len())
             }
-            Err(Errno::INTR) => true,
-            Err(Errno::AGAIN) => false,
+            Err(Errno::INTR) => Some(0),
+            Err(Errno::AGAIN) => None,
             // The end; a terminal says it with EIO.
             Ok(_) | Err(_) => {
                 *source = None;
-                false
+                None
             }
         }
     }

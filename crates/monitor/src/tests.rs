@@ -95,11 +95,14 @@ fn request(dir: &Path, script: &str) -> SpawnRequest {
         plan: plan(dir, script),
         foreign: None,
         io: IoSpec { open_stdin: false, stdin_once: false },
-        log: LogSpec::JsonFile {
+        log: LogSpec::Files {
+            format: logs::Format::JsonFile,
             path: dir.join("log"),
-            size_bytes_max: None,
+            size_bytes_max: u64::MAX,
             files_max: 1,
-            attrs_json: None,
+            compress: false,
+            block_when_full: false,
+            attributes: Default::default(),
         },
         attachments: Vec::new(),
         observe: false,

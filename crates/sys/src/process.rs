@@ -83,6 +83,18 @@ pub fn fork() -> io::Result<Fork> {
     clone3(&CloneSpec::default())
 }
 
+/// `fork(3)` of the C library, which leaves its memory allocator usable in the child even where
+/// other threads run; the child has only the calling one. It must end by [`exit_now`].
+pub fn fork_working() -> io::Result<Fork> {
+    // SAFETY: the child goes on in a copy of this process; what else is copied with it (locks of
+    // other threads) is its caller's to keep away from, as `fork(3)` says.
+    match check(unsafe { libc::fork() }.into())? {
+        0 => Ok(Fork::Child),
+        // Not waited for yet, so the number is nobody else's.
+        pid => Ok(Fork::Parent(Child { pid: pid as i32, pidfd: pidfd_open(pid as i32)? })),
+    }
+}
+
 /// `_exit(2)`: ends the process at once, without destructors or exit handlers.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: never returns and touches no memory.

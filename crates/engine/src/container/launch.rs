@@ -4,8 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use docker_api::{Timestamp, messages};
-use logs::Driver;
-use monitor::protocol::{AttachSpec, Failure, FailureKind, IoSpec, LogSpec, SpawnRequest};
+use monitor::protocol::{AttachSpec, Failure, FailureKind, IoSpec, SpawnRequest};
 use tokio::time::Instant;
 
 use super::exit::Ending;
@@ -114,6 +113,7 @@ impl Task {
         let (ours, theirs) = sys::socket::socketpair_stream().map_err(broken)?;
         let link = Link::over(ours).map_err(broken)?;
         let (specs, clients): (Vec<AttachSpec>, Vec<OwnedFd>) = attachments.into_iter().unzip();
+        let image = crate::engine::list::image_name(&self.services, &self.record);
         let request = SpawnRequest {
             container_id: self.record.id.clone(),
             run_dir: self.places.run.clone(),
@@ -123,7 +123,7 @@ impl Task {
                 open_stdin: self.record.config.open_stdin,
                 stdin_once: self.record.config.stdin_once,
             },
-            log: self.log_spec()?,
+            log: super::log::spec(&self.record, image, &self.places)?,
             attachments: specs,
             observe: self.is_audited(),
         };
@@ -140,24 +140,6 @@ impl Task {
     fn is_audited(&self) -> bool {
         let options = self.record.host.security_opt.as_deref().unwrap_or_default();
         plan::security::parse(options).is_ok_and(|wish| wish.audit)
-    }
-
-    fn log_spec(&self) -> Result<LogSpec> {
-        let options = self.record.host.log_config.config.clone().unwrap_or_default();
-        let driver = Driver::parse(&self.record.host.log_config.driver, &options)
-            .map_err(|error| EngineError::new(error.kind(), error.to_string()))?;
-        let Driver::JsonFile(options) = driver else { return Ok(LogSpec::None) };
-        let labels = self.record.config.labels.clone().unwrap_or_default();
-        let env = self.record.config.env.as_deref().unwrap_or_default();
-        let attributes = options.attributes(&labels, env, None);
-        Ok(LogSpec::JsonFile {
-            path: self.places.log(&self.record.id),
-            size_bytes_max: Some(options.rotation.file_bytes_max),
-            files_max: options.rotation.files_max,
-            attrs_json: (!attributes.is_empty())
-                .then(|| serde_json::to_string(&attributes).ok())
-                .flatten(),
-        })
     }
 
     pub(super) async fn on_started(&mut self, pid: i32, started_ns: i64) {

@@ -116,8 +116,11 @@ impl Places {
         }
     }
 
-    /// Its log.
-    pub fn log(&self, id: &str) -> PathBuf {
-        self.lasting.join(format!("{id}-json.log"))
+    /// Its log, in a format: where Docker has it.
+    pub fn log(&self, id: &str, format: logs::Format) -> PathBuf {
+        match format {
+            logs::Format::JsonFile => self.lasting.join(format!("{id}-json.log")),
+            logs::Format::Local => self.lasting.join("local-logs/container.log"),
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use docker_api::{ContainerConfig, CreateRequest, HostConfig, Resources};
-use logs::Driver;
 
+use crate::container::log;
 use crate::container::restart::Policy;
 use crate::error::{EngineError, Result};
 use crate::runtimes::Runtimes;
@@ -36,10 +36,7 @@ pub fn check(request: &CreateRequest, runtimes: &Runtimes) -> Result<()> {
     for rule in host.resources.device_cgroup_rules.iter().flatten() {
         devices::cgroup_rule(rule)?;
     }
-    let log_options = host.log_config.config.clone().unwrap_or_default();
-    Driver::parse(&host.log_config.driver, &log_options).map_err(|error| {
-        EngineError::new(log_kind(&host.log_config.driver, error.kind()), error.to_string())
-    })?;
+    log::parse(&host.log_config)?;
     hostname(config)?;
     extra_hosts(host)?;
     health(config)?;
@@ -64,14 +61,6 @@ pub fn check_cpusets(resources: &Resources) -> Result<()> {
         docker_api::validate::cpuset(what, wish, &online(kind)).map_err(refused)?;
     }
     Ok(())
-}
-
-/// Drivers that Docker has are not unknown, only missing.
-fn log_kind(driver: &str, kind: stdx::Kind) -> stdx::Kind {
-    let dockers = [
-        "local", "syslog", "journald", "gelf", "fluentd", "awslogs", "splunk", "etwlogs", "gcplogs",
-    ];
-    if dockers.contains(&driver) { stdx::Kind::Unsupported } else { kind }
 }
 
 fn refused(refusal: docker_api::validate::Refusal) -> EngineError {

@@ -12,6 +12,7 @@ use monitor::protocol::AttachSpec;
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::oneshot;
 
+use crate::container::log;
 use crate::container::state::{Action, Request, State, transition};
 use crate::container::{Container, Message};
 use crate::engine::Engine;
@@ -48,8 +49,9 @@ impl Engine {
             false => Way::LogsOnly,
         };
         self.services.events.container(caller, &record, "attach", &[]);
-        let log = self.services.places(&container.id).log(&container.id);
-        let history = wish.logs.then_some(log);
+        let places = self.services.places(&container.id);
+        let log = |format| History { path: places.log(&container.id, format), format };
+        let history = log::format(&record).filter(|_| wish.logs).map(log);
         Ok(AttachTicket { container, caller, called: id.to_owned(), spec, tty, way, history })
     }
 }
@@ -89,7 +91,14 @@ pub struct AttachTicket {
     spec: AttachSpec,
     tty: bool,
     way: Way,
-    history: Option<std::path::PathBuf>,
+    history: Option<History>,
+}
+
+/// The log of what was before.
+#[derive(Debug)]
+struct History {
+    path: std::path::PathBuf,
+    format: logs::Format,
 }
 
 #[derive(Debug)]
@@ -127,7 +136,7 @@ impl AttachTicket {
     }
 
     /// Sends what was logged before.
-    async fn replay(&self, log: std::path::PathBuf, client: OwnedFd) -> Result<OwnedFd> {
+    async fn replay(&self, log: History, client: OwnedFd) -> Result<OwnedFd> {
         let query =
             Query { stdout: self.spec.stdout, stderr: self.spec.stderr, ..Query::default() };
         let multiplexed = self.spec.multiplexed;
@@ -139,14 +148,9 @@ impl AttachTicket {
     }
 }
 
-fn replay(
-    log: &std::path::Path,
-    query: &Query,
-    multiplexed: bool,
-    client: BorrowedFd<'_>,
-) -> Result<()> {
+fn replay(log: &History, query: &Query, multiplexed: bool, client: BorrowedFd<'_>) -> Result<()> {
     let failed = |error: logs::LogError| EngineError::internal("failed to read the log", error);
-    let mut reader = Reader::open(log, query).map_err(failed)?;
+    let mut reader = Reader::open(&log.path, log.format, query).map_err(failed)?;
     while let Some(line) = reader.next_line().map_err(failed)? {
         let framed = match multiplexed {
             false => line.text.to_vec(),

@@ -8,6 +8,7 @@ use docker_api::{
 
 use crate::container::View;
 use crate::container::exec::ExecState;
+use crate::container::log;
 use crate::container::record::ContainerRecord;
 use crate::container::state::State;
 use crate::engine::{Engine, networks};
@@ -53,7 +54,6 @@ fn inspect(services: &Services, view: &View) -> ContainerInspect {
     let started = record.state.started != Timestamp::ZERO;
     let given = |name: &str| if started { path(name) } else { String::new() };
     let (program, args) = record.command();
-    let logs = record.host.log_config.driver == "json-file";
     ContainerInspect {
         id: record.id.clone(),
         created: record.created,
@@ -64,7 +64,13 @@ fn inspect(services: &Services, view: &View) -> ContainerInspect {
         resolv_conf_path: given("resolv.conf"),
         hostname_path: given("hostname"),
         hosts_path: given("hosts"),
-        log_path: if logs { path(&format!("{}-json.log", record.id)) } else { String::new() },
+        // Docker's own readers take it for JSON.
+        log_path: match log::format(record) {
+            Some(format @ logs::Format::JsonFile) => {
+                places.log(&record.id, format).to_string_lossy().into_owned()
+            }
+            _ => String::new(),
+        },
         name: format!("/{}", record.name),
         restart_count: record.state.restart_count.into(),
         driver: "overlay2".to_owned(),

@@ -237,7 +237,7 @@ fn summary(services: &Services, one: &Listed, size: bool) -> ContainerSummary {
 }
 
 /// The name as it was written, while it still means the same image; else the id.
-fn image_name(services: &Services, record: &ContainerRecord) -> String {
+pub(crate) fn image_name(services: &Services, record: &ContainerRecord) -> String {
     let name = &record.config.image;
     let means = services.store.resolve(name).ok().map(|id| id.to_string());
     match means.as_deref() == Some(record.image_id.as_str()) {

@@ -3,14 +3,22 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use docker_api::{Timestamp, messages};
-use logs::{Driver, Follower, Line, LogError, Next, Query, Reader, Stream};
+use logs::{Follower, Line, LogError, Next, Query, Reader, Stream};
 use stdx::Kind;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
+use crate::container::log;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::spec::{Caller, LogPiece, LogsWish, WaitCondition, WaitOutcome};
+
+/// What is given at a time: enough that its way to the client costs little, little enough that a
+/// client that takes nothing costs nothing.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// What a piece costs besides its text: empty lines are something too.
+const PIECE_BYTES: usize = 16;
 
 impl Engine {
     /// Opens a container's log. Errors (400 without a stream, 404) come before the first piece.
@@ -28,15 +36,13 @@ impl Engine {
                 (wish.follow && runs).then(|| view.waiters.register(WaitCondition::NextExit));
             (view.record.clone(), ended)
         };
-        let log_config = &record.host.log_config;
-        let options = log_config.config.clone().unwrap_or_default();
-        if matches!(Driver::parse(&log_config.driver, &options), Ok(Driver::None)) {
+        let Some(format) = log::format(&record) else {
             return Err(EngineError::new(
                 Kind::Unsupported,
                 "configured logging driver does not support reading",
             ));
-        }
-        let path = self.services.places(&container.id).log(&container.id);
+        };
+        let path = self.services.places(&container.id).log(&container.id, format);
         let query = Query {
             tail: wish.tail,
             since: wish.since.and_then(Timestamp::nanos).map(logs::Timestamp::from_nanos),
@@ -46,12 +52,12 @@ impl Engine {
         };
         let source = match ended {
             Some(ended) => {
-                let follower = Follower::open(&path, &query).map_err(failed)?;
+                let follower = Follower::open(&path, format, &query).map_err(failed)?;
                 let follower = link::readable(Watched(follower))
                     .map_err(|error| EngineError::internal("failed to watch the log", error))?;
                 Source::Follow { follower, ended, is_over: false }
             }
-            None => Source::Read(Reader::open(&path, &query).map_err(failed)?),
+            None => Source::Read(Reader::open(&path, format, &query).map_err(failed)?),
         };
         Ok(LogStream { source, tty: record.config.tty, wish })
     }
@@ -94,25 +100,41 @@ impl LogStream {
         self.tty
     }
 
-    /// The next piece; `None` at the end. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Result<LogPiece>> {
-        let wish = &self.wish;
-        match &mut self.source {
-            Source::Read(reader) => match reader.next_line() {
-                Ok(line) => line.map(|line| Ok(piece(&line, wish))),
-                Err(error) => Some(Err(failed(error))),
-            },
-            Source::Follow { follower, ended, is_over } => loop {
-                match follower.get_mut().0.next_line() {
-                    Ok(Next::Line(line)) => return Some(Ok(piece(&line, wish))),
-                    Ok(Next::End) => return None,
-                    Err(error) => return Some(Err(failed(error))),
-                    Ok(Next::Pending) if *is_over => return None,
-                    Ok(Next::Pending) => {}
-                }
-                // The monitor writes everything before it tells the end: one more look, then done.
-                *is_over = wait(follower, ended, wish.until).await;
-            },
+    /// Lines that will still come are followed.
+    pub fn follows(&self) -> bool {
+        matches!(self.source, Source::Follow { .. })
+    }
+
+    /// Gives what there is to `take`, up to [`BATCH_BYTES`] and a line, after waiting until there
+    /// is something; `false` at the end. Cancel-safe.
+    pub async fn next(&mut self, mut take: impl FnMut(LogPiece<'_>)) -> Result<bool> {
+        let (mut prefix, mut taken) = (Vec::new(), 0);
+        loop {
+            while taken < BATCH_BYTES {
+                let line = match &mut self.source {
+                    Source::Read(reader) => match reader.next_line().map_err(failed)? {
+                        Some(line) => line,
+                        None => return Ok(taken > 0),
+                    },
+                    Source::Follow { follower, is_over, .. } => {
+                        match follower.get_mut().0.next_line().map_err(failed)? {
+                            Next::Line(line) => line,
+                            Next::Pending if taken == 0 && !*is_over => break,
+                            Next::Pending | Next::End => return Ok(taken > 0),
+                        }
+                    }
+                };
+                taken += PIECE_BYTES + line.text.len();
+                take(piece(&line, &self.wish, &mut prefix));
+            }
+            let Source::Follow { follower, ended, is_over } = &mut self.source else {
+                return Ok(true);
+            };
+            if taken > 0 {
+                return Ok(true);
+            }
+            // The monitor writes everything before it tells the end: one more look, then done.
+            *is_over = wait(follower, ended, self.wish.until).await;
         }
     }
 }
@@ -141,64 +163,11 @@ async fn wait(
     }
 }
 
-/// Docker's order: time, attributes, text.
-fn piece(line: &Line<'_>, wish: &LogsWish) -> LogPiece {
-    let mut bytes = Vec::with_capacity(line.text.len() + 32);
-    if wish.timestamps {
-        line.time.write_fixed_to(&mut bytes);
-        bytes.push(b' ');
-    }
-    if wish.details {
-        let attributes = logs::attributes(line.attributes.unwrap_or_default());
-        let pairs: Vec<String> = attributes
-            .iter()
-            .map(|(key, value)| format!("{}={}", escape(key), escape(value)))
-            .collect();
-        bytes.extend_from_slice(pairs.join(",").as_bytes());
-        bytes.push(b' ');
-    }
-    bytes.extend_from_slice(line.text);
+fn piece<'a>(line: &Line<'a>, wish: &LogsWish, prefix: &'a mut Vec<u8>) -> LogPiece<'a> {
+    line.prefix(wish.timestamps, wish.details, prefix);
     let stream = match line.stream {
         Stream::Stdout => 1,
         Stream::Stderr => 2,
     };
-    LogPiece { stream, bytes }
-}
-
-/// Go's `url.QueryEscape`.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b' ' => escaped.push('+'),
-            b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes() {
-        let line = Line {
-            stream: Stream::Stderr,
-            time: logs::Timestamp::from_nanos(1_795_470_135_913_798_473),
-            text: b"tick\n",
-            attributes: Some(br#"{"a":"b c","x":"1/2"}"#),
-        };
-        let wish = |timestamps, details| LogsWish { timestamps, details, ..LogsWish::default() };
-        let text = |timestamps, details| {
-            let piece = piece(&line, &wish(timestamps, details));
-            assert_eq!(piece.stream, 2);
-            String::from_utf8(piece.bytes).unwrap()
-        };
-        assert_eq!(text(false, false), "tick\n");
-        assert_eq!(text(false, true), "a=b+c,x=1%2F2 tick\n");
-        assert_eq!(text(true, true), "2026-11-23T21:42:15.913798473Z a=b+c,x=1%2F2 tick\n");
-    }
+    LogPiece { stream, prefix, text: line.text }
 }

@@ -129,7 +129,7 @@ fn abilities(services: &Services) -> Info {
             volume: words(&[]),
             network: words(&["host", "null"]),
             authorization: None,
-            log: words(&["json-file", "none"]),
+            log: words(&["json-file", "local", "none"]),
         },
         memory_limit: can(Controller::Memory),
         swap_limit: services.hierarchy.swap_accounting(),

@@ -3,13 +3,13 @@ use std::time::{Duration, Instant};
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::*;
-use crate::{JsonFileOptions, Rotation, Stream, Timestamp, Writer};
+use crate::{FileOptions, Rotation, Stream, Timestamp, Writer};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn writer(path: &Path, file_bytes_max: u64, files_max: u32) -> Writer {
-    let rotation = Rotation { file_bytes_max, files_max };
-    let options = JsonFileOptions { rotation, ..JsonFileOptions::default() };
+    let rotation = Rotation { file_bytes_max, files_max, compress: false };
+    let options = FileOptions { rotation, ..FileOptions::of(Format::JsonFile) };
     Writer::open(path, &options, &Default::default()).unwrap()
 }
 
@@ -35,7 +35,7 @@ fn follows_a_writer_through_rotations() {
     let path = dir.path().join("log");
     // So many files that none goes before it is read, however slow the reader is.
     let mut writer = writer(&path, 5000, 1000);
-    let mut follower = Follower::open(&path, &crate::Query::default()).unwrap();
+    let mut follower = Follower::open(&path, Format::JsonFile, &crate::Query::default()).unwrap();
     let thread = std::thread::spawn(move || {
         for number in 0..COUNT {
             let line = format!("{number}\n");
@@ -62,10 +62,34 @@ fn follows_a_writer_through_rotations() {
 }
 
 #[test]
+fn a_file_that_is_compressed_while_it_is_followed_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let rotation = Rotation { file_bytes_max: 2000, files_max: 100, compress: true };
+    let options = FileOptions { rotation, ..FileOptions::of(Format::Local) };
+    let mut writer = Writer::open(&path, &options, &Default::default()).unwrap();
+    let mut follower = Follower::open(&path, Format::Local, &crate::Query::default()).unwrap();
+    let mut lines = Vec::new();
+    for number in 0..1000 {
+        writer.write(Stream::Stdout, format!("{number}\n").as_bytes(), Timestamp::now());
+        // Asked now and then, it finds its file compressed, and newer ones too.
+        if number % 190 == 0 {
+            writer.flush();
+            lines.extend(drain(&mut follower));
+        }
+    }
+    drop(writer);
+    lines.extend(drain(&mut follower));
+    assert!(dir.path().join("log.3.gz").exists());
+    assert_eq!(lines.len(), 1000);
+    assert!(lines.iter().enumerate().all(|(at, line)| *line == at.to_string()));
+}
+
+#[test]
 fn starts_at_the_tail_before_the_log_exists_and_after_it_is_emptied() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let mut early = Follower::open(&path, &crate::Query::default()).unwrap();
+    let mut early = Follower::open(&path, Format::JsonFile, &crate::Query::default()).unwrap();
     assert!(drain(&mut early).is_empty());
     let mut writer = writer(&path, 1 << 40, 1);
     let mut say = |text: &str| {
@@ -76,7 +100,7 @@ fn starts_at_the_tail_before_the_log_exists_and_after_it_is_emptied() {
     wait(&early);
     assert_eq!(drain(&mut early), ["one"]);
     let query = crate::Query { tail: Some(0), ..crate::Query::default() };
-    let mut late = Follower::open(&path, &query).unwrap();
+    let mut late = Follower::open(&path, Format::JsonFile, &query).unwrap();
     assert!(drain(&mut late).is_empty());
     say("two\n");
     wait(&late);
@@ -92,7 +116,7 @@ fn a_single_file_that_starts_over_is_followed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
     let mut writer = writer(&path, 200, 1);
-    let mut follower = Follower::open(&path, &crate::Query::default()).unwrap();
+    let mut follower = Follower::open(&path, Format::JsonFile, &crate::Query::default()).unwrap();
     for number in 0..50 {
         writer.write(Stream::Stdout, format!("{number}\n").as_bytes(), Timestamp::now());
         writer.flush();
@@ -107,7 +131,7 @@ fn a_reader_that_was_left_behind_goes_on_with_the_oldest() {
     let mut writer = writer(&path, 200, 2);
     writer.write(Stream::Stdout, b"first\n", Timestamp::now());
     writer.flush();
-    let mut follower = Follower::open(&path, &crate::Query::default()).unwrap();
+    let mut follower = Follower::open(&path, Format::JsonFile, &crate::Query::default()).unwrap();
     for number in 0..50 {
         writer.write(Stream::Stdout, format!("{number}\n").as_bytes(), Timestamp::now());
     }
@@ -127,7 +151,8 @@ fn until_ends() {
     let mut writer = writer(&path, 1 << 40, 1);
     let until = Some(Timestamp::from_nanos(5));
     let mut follower =
-        Follower::open(&path, &crate::Query { until, ..crate::Query::default() }).unwrap();
+        Follower::open(&path, Format::JsonFile, &crate::Query { until, ..crate::Query::default() })
+            .unwrap();
     writer.write(Stream::Stdout, b"a\n", Timestamp::from_nanos(5));
     writer.flush();
     assert_eq!(drain(&mut follower), ["a"]);

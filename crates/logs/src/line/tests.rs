@@ -4,7 +4,7 @@ use super::*;
 
 fn check(input: &str, expect: Option<(Stream, &str, Option<&str>)>) {
     let (mut bytes, mut scratch) = (input.as_bytes().to_vec(), Vec::new());
-    let parsed = parse(&mut bytes, &mut scratch);
+    let parsed = parse(&mut bytes, &mut scratch, &mut Times::default());
     let found = parsed.map(|parsed| {
         assert_eq!(parsed.time, Timestamp::from_nanos(7));
         let memory = if parsed.place == Place::Input { bytes } else { scratch };
@@ -68,10 +68,29 @@ proptest! {
         cut in 0usize..200,
     ) {
         let mut torn = [&br#"{"log":""#[..], &bytes].concat();
-        let _: Option<Parsed> = parse(&mut torn, &mut Vec::new());
+        let _: Option<Parsed> = parse(&mut torn, &mut Vec::new(), &mut Times::default());
         let whole = format!(r#"{{"log":"a\n","stream":"stdout","attrs":{{"k":"v"}},{TIME}}}"#);
         let mut spliced = whole.into_bytes();
         spliced.splice(cut.min(60)..cut.min(60), bytes);
-        let _: Option<Parsed> = parse(&mut spliced, &mut Vec::new());
+        let _: Option<Parsed> = parse(&mut spliced, &mut Vec::new(), &mut Times::default());
+    }
+}
+
+#[test]
+fn prefixes() {
+    let line = Line {
+        stream: Stream::Stderr,
+        time: Timestamp::from_nanos(1_795_470_135_913_798_473),
+        text: b"tick\n",
+        attributes: Some(br#"{"a":"b c","x":"1/2"}"#),
+    };
+    for (time, attributes, expect) in [
+        (false, false, ""),
+        (false, true, "a=b+c,x=1%2F2 "),
+        (true, true, "2026-11-23T21:42:15.913798473Z a=b+c,x=1%2F2 "),
+    ] {
+        let mut prefix = b"old".to_vec();
+        line.prefix(time, attributes, &mut prefix);
+        assert_eq!(String::from_utf8(prefix).unwrap(), expect);
     }
 }

@@ -1,7 +1,8 @@
+use std::fs::File;
 use std::path::PathBuf;
 
 use super::*;
-use crate::{JsonFileOptions, Rotation, Writer};
+use crate::{FileOptions, Rotation, Writer};
 
 struct Log {
     _dir: tempfile::TempDir,
@@ -12,8 +13,8 @@ struct Log {
 fn log(count: i64, file_bytes_max: u64) -> Log {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
-    let rotation = Rotation { file_bytes_max, files_max: 1000 };
-    let options = JsonFileOptions { rotation, ..JsonFileOptions::default() };
+    let rotation = Rotation { file_bytes_max, files_max: 1000, compress: false };
+    let options = FileOptions { rotation, ..FileOptions::of(Format::JsonFile) };
     let mut writer = Writer::open(&path, &options, &Default::default()).unwrap();
     for number in 0..count {
         let stream = Stream::ALL[number as usize % 2];
@@ -29,7 +30,7 @@ fn seconds(seconds: i64) -> Timestamp {
 
 impl Log {
     fn read(&self, query: Query) -> Vec<i64> {
-        let mut reader = Reader::open(&self.path, &query).unwrap();
+        let mut reader = Reader::open(&self.path, Format::JsonFile, &query).unwrap();
         let mut found = Vec::new();
         while let Some(line) = reader.next_line().unwrap() {
             found.push(std::str::from_utf8(line.text).unwrap().trim().parse().unwrap());
@@ -86,7 +87,7 @@ fn an_endless_line_is_skipped_with_bounded_memory() {
     let log = log(1, 1 << 40);
     log.append(&vec![b'x'; 5 << 20]);
     log.append(b"\n{\"log\":\"8\\n\",\"stream\":\"stdout\",\"time\":\"2020-01-01T00:00:00Z\"}\n");
-    let mut reader = Reader::open(&log.path, &Query::default()).unwrap();
+    let mut reader = Reader::open(&log.path, Format::JsonFile, &Query::default()).unwrap();
     let mut count = 0;
     while reader.next_line().unwrap().is_some() {
         count += 1;
@@ -117,6 +118,7 @@ fn a_number_that_is_missing_for_a_moment_hides_nothing() {
 #[test]
 fn an_absent_log_is_empty() {
     let dir = tempfile::tempdir().unwrap();
-    let mut reader = Reader::open(&dir.path().join("log"), &Query::default()).unwrap();
+    let mut reader =
+        Reader::open(&dir.path().join("log"), Format::JsonFile, &Query::default()).unwrap();
     assert_eq!(reader.next_line().unwrap(), None);
 }

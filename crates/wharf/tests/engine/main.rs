@@ -11,6 +11,7 @@ mod flags;
 mod harness;
 mod images;
 mod lifecycle;
+mod logs;
 mod mistakes;
 mod prune;
 mod runtimes;
