@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 case ${1-} in
 build) wanted='gcc libc6-dev make ca-certificates' ;;
-test) wanted='busybox-static git libseccomp-dev mmdebstrap procps python3 util-linux zstd' ;;
+test) wanted='busybox-static git libseccomp-dev mmdebstrap procps python3 uidmap util-linux zstd' ;;
 *) fail 'usage: needs.sh build|test' ;;
 esac
 

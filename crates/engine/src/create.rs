@@ -71,6 +71,11 @@ fn create(services: &Services, caller: Caller, spec: CreateSpec) -> Result<Made>
         return Err(EngineError::invalid(messages::EMPTY_CONFIG));
     }
     validate::check(&spec.request, &services.config.runtimes)?;
+    if services.is_rootless()
+        && let Some(refusal) = rootless::refusal(&spec.request.host_config)
+    {
+        return Err(EngineError::unsupported(refusal));
+    }
     let image = find_image(services, &spec)?;
     let mut warnings = Vec::new();
     let id = stdx::id::random_hex::<32>();
@@ -132,6 +137,11 @@ fn record_of(
     let is_v2 = services.hierarchy.version() == cgroup::Version::V2;
     warnings.extend(plan::defaults::fill(&mut host_config, is_v2));
     host_config.runtime = services.config.runtimes.canonical(&host_config.runtime)?;
+    if services.is_rootless() && services.config.runtimes.find(&host_config.runtime)?.is_some() {
+        return Err(EngineError::unsupported(
+            "another OCI runtime needs an engine that runs as root; this one does not",
+        ));
+    }
     let modes = Modes::parse(&host_config)?;
     if config.hostname.is_empty() {
         config.hostname = hostname(services, id, &modes, &host_config)?;
@@ -218,7 +228,11 @@ fn reserve_name(
 
 fn lease_ids(services: &Services, image: &Image, record: &mut ContainerRecord) -> Result<()> {
     let modes = Modes::parse(&record.host)?;
-    record.ids = if let Some(reason) = host_ids_reason(&record.host, &modes) {
+    // Without root nothing of the host's is reached by its ids: network and processes of the host
+    // need not cost a container its namespace.
+    let own =
+        services.is_rootless() && !record.host.privileged && record.host.userns_mode != "host";
+    record.ids = if let Some(reason) = host_ids_reason(&record.host, &modes).filter(|_| !own) {
         IdSource::Host { reason }
     } else if modes.joined().next().is_some() {
         IdSource::Joined

@@ -20,14 +20,30 @@ pub struct IdPool {
     leased: BTreeSet<u32>,
     /// No block below is free.
     lowest: u32,
+    /// Without root there is one range for all, from 0 on and this long.
+    shared: Option<u32>,
 }
 
 impl IdPool {
+    /// Of an engine that has `count` ids, from 0 on, and gives all to every container.
+    pub fn shared(count: u32) -> IdPool {
+        IdPool { shared: Some(count), ..IdPool::default() }
+    }
+
     /// Leases the lowest free range with room for ids up to `largest_id`.
     ///
     /// # Errors
     /// `Exhausted` when there is none; `Invalid` when no range has that many.
     pub fn lease(&mut self, largest_id: u32) -> Result<IdRange> {
+        if let Some(count) = self.shared {
+            return match largest_id < count {
+                true => Ok(IdRange { start: 0, count }),
+                false => Err(EngineError::invalid(format!(
+                    "user or group id {largest_id} is beyond the {count} ids of this engine, which \
+                     runs without root; give its user more in /etc/subuid and /etc/subgid"
+                ))),
+            };
+        }
         if largest_id >= COUNT_MAX {
             return Err(EngineError::invalid(format!(
                 "user or group id {largest_id} is too large for a user namespace of this engine; \
@@ -57,12 +73,15 @@ impl IdPool {
 
     /// Marks a range that a record holds.
     pub fn claim(&mut self, range: IdRange) {
-        self.leased.extend(blocks(range));
+        if self.shared.is_none() {
+            self.leased.extend(blocks(range));
+        }
     }
 
     /// Gives a range back.
     pub fn release(&mut self, range: IdRange) {
-        for block in blocks(range) {
+        let own = if self.shared.is_none() { blocks(range) } else { 0..0 };
+        for block in own {
             self.leased.remove(&block);
             self.lowest = self.lowest.min(block);
         }
@@ -93,6 +112,18 @@ mod tests {
         let mut again = IdPool::default();
         again.claim(one);
         assert_eq!(again.lease(0).unwrap().start, one.start + RANGE);
+    }
+
+    #[test]
+    fn without_root_all_share_one_range() {
+        let mut pool = IdPool::shared(65_537);
+        let one = pool.lease(65_535).unwrap();
+        assert_eq!((one.start, one.count), (0, 65_537));
+        assert_eq!(pool.lease(0).unwrap(), one);
+        pool.claim(one);
+        pool.release(one);
+        assert_eq!(pool.lease(0).unwrap(), one);
+        assert_eq!(pool.lease(65_537).unwrap_err().kind(), stdx::Kind::Invalid);
     }
 
     #[test]

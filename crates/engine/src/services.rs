@@ -80,6 +80,7 @@ impl Services {
     ) -> Services {
         let arguments = vec!["files-worker".into()];
         let files = FilesWorker { program: config.program.clone(), arguments };
+        let ids = config.rootless_ids.map_or_else(IdPool::default, IdPool::shared);
         Services {
             config,
             files,
@@ -90,7 +91,7 @@ impl Services {
             collector: Collector::new(hierarchy.clone()),
             hierarchy,
             filters,
-            ids: Mutex::default(),
+            ids: Mutex::new(ids),
             pruning: Pruning::default(),
             engine_id: OnceLock::new(),
             machine_masks: plan::machine_masks(),
@@ -121,6 +122,22 @@ impl Services {
             let bytes = stdx::fs::read(&self.config.root.join("engine-id"), ID_BYTES_MAX);
             String::from_utf8_lossy(&bytes.unwrap_or_default()).trim().to_owned()
         })
+    }
+
+    /// Whether this engine is root in a user namespace only.
+    pub fn is_rootless(&self) -> bool {
+        self.config.rootless_ids.is_some()
+    }
+
+    /// Refuses what only cgroups can do, where there are none.
+    pub fn needs_cgroups(&self, verb: &str) -> Result<()> {
+        match self.is_rootless() {
+            false => Ok(()),
+            true => Err(EngineError::unsupported(format!(
+                "{verb} needs cgroups, and this engine runs without root and has none: start the \
+                 engine as root for it"
+            ))),
+        }
     }
 
     /// Paths of a container.
@@ -198,7 +215,14 @@ impl Services {
             machine_masks: &self.machine_masks,
             cdi_dirs: &self.config.cdi_dirs,
         };
-        Ok(plan::compile(inputs, &self.filters)?)
+        let mut plan = plan::compile(inputs, &self.filters)?;
+        if self.is_rootless() {
+            let devices = record.host.resources.devices.iter().flatten();
+            let asked_for: Vec<_> =
+                devices.map(|it| PathBuf::from(&it.path_in_container)).collect();
+            rootless::adapt(&mut plan, &asked_for, record.host.privileged);
+        }
+        Ok(plan)
     }
 
     /// A further process of a running container.
@@ -351,7 +375,10 @@ fn id_map(pid: i32) -> Option<Vec<IdMapping>> {
     const BYTES_MAX: u64 = 64 << 10;
     let path = format!("/proc/{pid}/uid_map");
     let bytes = stdx::fs::read(Path::new(&path), BYTES_MAX).ok()?;
-    parse_id_map(&String::from_utf8(bytes).ok()?)
+    let map = parse_id_map(&String::from_utf8(bytes).ok()?)?;
+    let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/user")).ok();
+    let is_ours = namespace(&pid.to_string())? == namespace("self")?;
+    Some(if is_ours { Vec::new() } else { map })
 }
 
 fn parse_id_map(text: &str) -> Option<Vec<IdMapping>> {
@@ -361,8 +388,7 @@ fn parse_id_map(text: &str) -> Option<Vec<IdMapping>> {
         let mut next = || numbers.next()?.ok();
         map.push(IdMapping { inside: next()?, outside: next()?, count: next()? });
     }
-    let is_host = matches!(map.as_slice(), [one] if one.inside == 0 && one.outside == 0);
-    Some(if is_host { Vec::new() } else { map })
+    Some(map)
 }
 
 #[cfg(test)]
@@ -371,7 +397,8 @@ mod tests {
 
     #[test]
     fn maps_of_processes() {
-        assert_eq!(parse_id_map("         0          0 4294967295\n"), Some(Vec::new()));
+        let all = IdMapping { inside: 0, outside: 0, count: u32::MAX };
+        assert_eq!(parse_id_map("         0          0 4294967295\n"), Some(vec![all]));
         let one = IdMapping { inside: 0, outside: 1_048_576, count: 65_536 };
         assert_eq!(parse_id_map("0 1048576 65536\n"), Some(vec![one]));
         assert_eq!(parse_id_map("0 x 1\n"), None);

@@ -28,6 +28,8 @@ pub struct EngineConfig {
     pub runtimes: Runtimes,
     /// Directories of the specifications of devices (CDI); later ones take precedence.
     pub cdi_dirs: Vec<PathBuf>,
+    /// How many ids there are for an engine without root, in its user namespace.
+    pub rootless_ids: Option<u32>,
 }
 
 /// Who calls, by the peer credentials of the connection.

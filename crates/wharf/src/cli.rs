@@ -149,8 +149,8 @@ fn dispatch(global: &Parsed, parsed: &Parsed) -> Outcome {
     let hosts = [global.list("host"), parsed.list("host")].concat();
 
     let place = || match hosts.as_slice() {
-        [] => Ok(lifecycle::Place::of(parsed, None)),
-        [host] => Ok(lifecycle::Place::of(parsed, Some(host))),
+        [] => lifecycle::Place::of(parsed, None),
+        [host] => lifecycle::Place::of(parsed, Some(host)),
         _ => Err(Failure::new("specify only one --host")),
     };
     match parsed.verb.action {

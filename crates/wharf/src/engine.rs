@@ -3,9 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use rootless::Home;
+
 use crate::config::{self, EngineSettings};
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
+use crate::lifecycle::Place;
 
 /// Set by `wharf up`: the engine leaves the session of the terminal it was started from.
 pub const OWN_SESSION: &str = "WHARF_OWN_SESSION";
@@ -25,9 +28,9 @@ pub struct EngineSpec {
 
 /// Runs the engine until it is told to end.
 pub fn main(flags: &Parsed, hosts: &[String]) -> Outcome {
-    let run = PathBuf::from(flags.text("run"));
+    let place = Place::of(flags, None)?;
     let hosts = match hosts {
-        [] => vec![format!("unix://{}", run.join("wharf.sock").display())],
+        [] => vec![place.host.clone()],
         given => given.to_vec(),
     };
     for host in &hosts {
@@ -41,9 +44,40 @@ pub fn main(flags: &Parsed, hosts: &[String]) -> Outcome {
         // Fails only for the leader of a process group, which is in no need of it.
         let _ = sys::rustix::process::setsid();
     }
+    if !sys::rustix::process::geteuid().is_root() {
+        return Err(go_inside(flags, &place, &hosts));
+    }
     let settings = config::read(flags)?;
-    let root = PathBuf::from(flags.text("root"));
-    crate::serve::serve(EngineSpec { root, run, hosts, settings })
+    crate::serve::serve(EngineSpec { root: place.root, run: place.run, hosts, settings })
+}
+
+/// An ordinary user's engine is executed once more, as root of a namespace of its own: there it
+/// cannot tell any more whose it is, so it is told all.
+fn go_inside(flags: &Parsed, place: &Place, hosts: &[String]) -> Failure {
+    let home = match Home::of_caller() {
+        Ok(home) => home,
+        Err(error) => return Failure::new(error.to_string()),
+    };
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Failure::new(format!("failed to find this program: {error}")),
+    };
+    let mut words: Vec<OsString> = ["engine", "--root"].map(OsString::from).to_vec();
+    words.extend([place.root.clone().into(), "--run".into(), place.run.clone().into()]);
+    words.extend(hosts.iter().flat_map(|host| ["--host".into(), host.into()]));
+    let config = match flags.is_set("config-file") {
+        true => Some(PathBuf::from(flags.text("config-file"))),
+        false => home.map(|home| home.config_file).filter(|path| path.exists()),
+    };
+    words.extend(config.into_iter().flat_map(|path| ["--config-file".into(), path.into()]));
+    let runtimes = flags.list("add-runtime").iter();
+    words.extend(runtimes.flat_map(|runtime| ["--add-runtime".into(), runtime.into()]));
+    if flags.is_set("default-runtime") {
+        words.extend(["--default-runtime".into(), flags.text("default-runtime").into()]);
+    }
+    let error = rootless::enter(&place.run, &program, &words);
+    let cause = stdx::error::chain(&error);
+    Failure::new(format!("failed to start an engine without root: {cause}"))
 }
 
 /// `wharf runtime`: the OCI runtime command line.

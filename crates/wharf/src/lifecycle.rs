@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use rootless::Home;
+
+use crate::failure::Failure;
 use crate::flags::parse::Parsed;
 
 mod down;
@@ -25,14 +28,23 @@ pub struct Place {
 }
 
 impl Place {
-    /// From `--root`, `--run` and `--host`; by default the socket lies in the run directory.
-    pub fn of(flags: &Parsed, host: Option<&str>) -> Place {
-        let run = PathBuf::from(flags.text("run"));
+    /// From `--root`, `--run` and `--host`; by default the machine's directories for root and a
+    /// user's own for others, and the socket in the run directory.
+    pub fn of(flags: &Parsed, host: Option<&str>) -> Result<Place, Failure> {
+        let home = match flags.is_set("root") && flags.is_set("run") {
+            true => None,
+            false => Home::of_caller().map_err(|error| Failure::new(error.to_string()))?,
+        };
+        let choose = |flag: &str, own: fn(Home) -> PathBuf| match home.clone() {
+            Some(home) if !flags.is_set(flag) => own(home),
+            _ => PathBuf::from(flags.text(flag)),
+        };
+        let (root, run) = (choose("root", |home| home.root), choose("run", |home| home.run));
         let host = match host {
             Some(host) => host.to_owned(),
             None => format!("unix://{}", run.join("wharf.sock").display()),
         };
-        Place { root: PathBuf::from(flags.text("root")), run, host }
+        Ok(Place { root, run, host })
     }
 
     fn pid_file(&self) -> PathBuf {

@@ -58,7 +58,9 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         Failure::new(format!("failed to start the engine: {}", stdx::error::chain(error)))
     };
-    stdx::fs::create_dir_all(&spec.run, 0o711).map_err(|error| failed(&error))?;
+    let rootless_ids = rootless::ids_inside();
+    let mode = if rootless_ids.is_some() { 0o700 } else { 0o711 };
+    stdx::fs::create_dir_all(&spec.run, mode).map_err(|error| failed(&error))?;
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let cgroup = cgroup_parent(&absolute(&spec.root)?);
     let config = EngineConfig {
@@ -69,6 +71,7 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
         cgroup_parent: cgroup.clone(),
         runtimes: spec.settings.runtimes.clone(),
         cdi_dirs: spec.settings.cdi_dirs.clone(),
+        rootless_ids,
     };
     // Both locks first: a second engine ends here, before it touches anything of the first one's.
     let _run_lock = lock(&spec.run)?;
@@ -90,6 +93,9 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
         cgroup,
         "engine is up"
     );
+    if let Some(ids) = rootless_ids {
+        tracing::info!(ids, "without root: containers have no limits, and share the user's ids");
+    }
     let (down, is_down) = watch::channel(false);
     let serving = tokio::spawn(engine_http::serve(engine.clone(), listeners, is_down));
     tokio::select! {
@@ -215,7 +221,8 @@ fn listen(path: &Path) -> Result<UnixListener, PathError> {
     let listener = UnixListener::bind(path).map_err(PathError::of("listen on", path))?;
     let mode = std::fs::Permissions::from_mode(0o660);
     std::fs::set_permissions(path, mode).map_err(PathError::of("set the mode of", path))?;
-    if let Some(gid) = group_id(GROUP) {
+    // Without root the group is not ours to give the socket to.
+    if let Some(gid) = group_id(GROUP).filter(|_| rootless::ids_inside().is_none()) {
         chown(path, None, Some(gid)).map_err(PathError::of("set the group of", path))?;
     }
     Ok(listener)

@@ -45,9 +45,17 @@ fn identity(facts: &Facts<'_>) -> Vec<AuditFinding> {
         UserNamespace::New { uid_map, .. } | UserNamespace::Join { uid_map, .. } => {
             let first = uid_map.first().map_or(0, |line| line.outside);
             let who = if is_root { "root" } else { user };
-            let allows = format!("ids from {first} on the host, which nobody else has");
-            let severity = if is_root { "low" } else { "info" };
-            found.push(of(severity, &format!("user {who} inside"), allows));
+            if first == 0 {
+                let (severity, allows) = match is_root {
+                    true => ("medium", "act on the host as the user who runs the engine"),
+                    false => ("low", "share its ids with all containers of this engine"),
+                };
+                found.push(of(severity, &format!("user {who} inside"), allows.to_owned()));
+            } else {
+                let allows = format!("ids from {first} on the host, which nobody else has");
+                let severity = if is_root { "low" } else { "info" };
+                found.push(of(severity, &format!("user {who} inside"), allows));
+            }
         }
     }
     if facts.record.host.privileged {
@@ -130,6 +138,10 @@ fn bind(facts: &Facts<'_>, mount: &MountPlan) -> Option<AuditFinding> {
     let MountKind::Bind { source, .. } = &mount.kind else { return None };
     // Its own name and resolver files, and what every container gets of the host's.
     if facts.own_files.iter().any(|own| source.starts_with(own)) {
+        return None;
+    }
+    // A node of the host's where none can be made: what every container has.
+    if source == &mount.target && devices::default_nodes().iter().any(|it| &it.path == source) {
         return None;
     }
     let attributes = &mount.attributes;

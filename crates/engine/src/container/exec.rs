@@ -159,7 +159,7 @@ impl Task {
         }
         let plan = ExecPlan {
             init_pid: self.record.state.pid,
-            cgroup_path: Some(self.cgroup_path()),
+            cgroup_path: (!self.services.is_rootless()).then(|| self.cgroup_path()),
             sub_cgroups: Vec::new(),
             process,
         };

@@ -18,6 +18,9 @@ const FREEZE_DEADLINE: Duration = Duration::from_secs(10);
 impl Task {
     pub(super) async fn pause(&mut self, ask: Ask) {
         let Some((_, ask)) = self.permit(Request::Pause, ask) else { return };
+        if let Err(error) = self.services.needs_cgroups("pause") {
+            return answer(ask.reply, Err(error));
+        }
         let done = self.set_frozen(true).await.map(|()| {
             self.record.state.state = State::Paused;
             self.save_or_log();

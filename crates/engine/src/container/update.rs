@@ -89,6 +89,7 @@ impl Task {
         if limits == Limits::default() {
             return Ok(());
         }
+        self.services.needs_cgroups("a limit")?;
         let (hierarchy, path) = (self.services.hierarchy.clone(), self.cgroup_path());
         let work =
             tokio::task::spawn_blocking(move || Cgroup::open(&hierarchy, &path)?.update(&limits));

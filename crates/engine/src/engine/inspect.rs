@@ -125,6 +125,9 @@ fn host_config(record: &ContainerRecord) -> HostConfig {
     let notes = host.annotations.get_or_insert_with(BTreeMap::new);
     let ids = match &record.ids {
         IdSource::Host { reason } => format!("host: {reason}"),
+        IdSource::Leased(range) if range.start == 0 => {
+            format!("own, with the {} ids of this engine, which runs without root", range.count)
+        }
         IdSource::Leased(range) => {
             format!("own: {} ids from {}", range.count, range.start)
         }

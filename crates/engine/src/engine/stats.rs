@@ -18,6 +18,7 @@ impl Engine {
     /// ends when the container is removed.
     pub async fn stats(&self, caller: Caller, id: &str, spec: StatsSpec) -> Result<StatsStream> {
         tracing::debug!(id, caller_uid = caller.uid, "stats");
+        self.services.needs_cgroups("stats")?;
         if spec.stream && spec.one_shot {
             let text = "cannot have stream=true and one-shot=true";
             return Err(EngineError::invalid(text));
@@ -37,6 +38,7 @@ impl Engine {
         spec: StatsOfManySpec,
     ) -> Result<StatsStream> {
         tracing::debug!(caller_uid = caller.uid, "stats of many");
+        self.services.needs_cgroups("stats")?;
         let wanted = match spec.containers.as_slice() {
             [] => {
                 // What is wrong with the filters is said before the first line.

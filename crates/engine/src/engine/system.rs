@@ -122,7 +122,8 @@ fn runtimes(services: &Services) -> BTreeMap<String, RuntimeEntry> {
 
 /// What this machine and this version of the engine can do.
 fn abilities(services: &Services) -> Info {
-    let can = |controller| services.hierarchy.supports(controller);
+    let limited = !services.is_rootless();
+    let can = |controller| limited && services.hierarchy.supports(controller);
     let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect());
     Info {
         plugins: PluginsInfo {
@@ -132,16 +133,16 @@ fn abilities(services: &Services) -> Info {
             log: words(&["json-file", "local", "none"]),
         },
         memory_limit: can(Controller::Memory),
-        swap_limit: services.hierarchy.swap_accounting(),
+        swap_limit: limited && services.hierarchy.swap_accounting(),
         cpu_cfs_period: can(Controller::Cpu),
         cpu_cfs_quota: can(Controller::Cpu),
         cpu_shares: can(Controller::Cpu),
         cpu_set: can(Controller::Cpuset),
         pids_limit: can(Controller::Pids),
         ipv4_forwarding: forwards(),
-        oom_kill_disable: services.hierarchy.version() != CgroupVersion::V2,
+        oom_kill_disable: limited && services.hierarchy.version() != CgroupVersion::V2,
         logging_driver: "json-file".to_owned(),
-        cgroup_driver: "cgroupfs".to_owned(),
+        cgroup_driver: if limited { "cgroupfs" } else { "none" }.to_owned(),
         cgroup_version: match services.hierarchy.version() {
             CgroupVersion::V2 => "2".to_owned(),
             CgroupVersion::V1 | CgroupVersion::Hybrid => "1".to_owned(),
@@ -151,10 +152,14 @@ fn abilities(services: &Services) -> Info {
         live_restore_enabled: true,
         init_binary: "docker-init".to_owned(),
         containerd_commit: Commit::default(),
-        security_options: words(&["name=seccomp,profile=builtin", "name=userns"]),
         cdi_spec_dirs: Some(
             services.config.cdi_dirs.iter().map(|dir| dir.to_string_lossy().into_owned()).collect(),
         ),
+        security_options: match services.is_rootless() {
+            true => words(&["name=seccomp,profile=builtin", "name=rootless"]),
+            false => words(&["name=seccomp,profile=builtin", "name=userns"]),
+        },
+        warnings: services.is_rootless().then(|| vec![rootless::WITHOUT_CGROUPS.to_owned()]),
         ..Info::default()
     }
 }

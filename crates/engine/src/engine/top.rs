@@ -18,9 +18,12 @@ impl Engine {
         let titles = columns.titles();
         let services = self.services.clone();
         let record = container.record();
-        let path = services.cgroup_path(&record);
+        let (path, first) = (services.cgroup_path(&record), record.state.pid);
         let work = tokio::task::spawn_blocking(move || {
-            let mut pids = Cgroup::open(&services.hierarchy, &path)?.pids()?;
+            let mut pids = match services.is_rootless() {
+                true => rootless::pids_with(first),
+                false => Cgroup::open(&services.hierarchy, &path)?.pids()?,
+            };
             pids.sort_unstable();
             Ok::<_, cgroup::CgroupError>(columns.rows(&pids))
         });

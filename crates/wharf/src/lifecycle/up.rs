@@ -70,7 +70,9 @@ fn make_directory(path: &Path, mode: u32) -> Result<(), Failure> {
 
 fn failed(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
-        std::io::ErrorKind::PermissionDenied => "\n\nThe engine needs root: try 'sudo wharf up'.",
+        std::io::ErrorKind::PermissionDenied => {
+            "\n\nTry 'sudo wharf up', or give --root and --run directories of your own."
+        }
         _ => "",
     };
     Failure::new(format!("failed to {verb} `{}`: {}{hint}", path.display(), plain(error)))

@@ -339,7 +339,7 @@ pub fn pack(tree: &Path, flags: &[&str], tar: &Path) {
     assert!(made.success());
 }
 
-fn make_tree(tree: &Path) {
+pub fn make_tree(tree: &Path) {
     for dir in ["bin", "etc", "tmp", "root", "home"] {
         std::fs::create_dir_all(tree.join(dir)).unwrap();
     }

@@ -14,6 +14,7 @@ mod lifecycle;
 mod logs;
 mod mistakes;
 mod prune;
+mod rootless;
 mod runtimes;
 mod security;
 mod stats;
