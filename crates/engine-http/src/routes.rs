@@ -79,6 +79,7 @@ routes! {
     POST "/containers/{name}/attach" containers::attach;
     POST "/containers/{name}/wait" containers::wait;
     POST "/containers/{name}/exec" execs::create;
+    DELETE "/containers/{name}/checkpoints/{checkpoint}" absent::checkpoints;
     DELETE "/containers/{name}" containers::remove;
     GET "/containers/{name}/attach/ws" containers::attach_websocket;
     GET "/containers/{name}/changes" files::changes;
@@ -177,7 +178,13 @@ fn matches(pattern: &str, path: &str) -> Option<Vec<String>> {
     let Some((before, after)) = pattern.split_once("{name}") else {
         return (pattern == path).then(Vec::new);
     };
-    let value = path.strip_prefix(before)?.strip_suffix(after)?;
+    let rest = path.strip_prefix(before)?;
+    if let Some((between, _)) = after.split_once('{') {
+        let (first, second) = rest.rsplit_once(between)?;
+        let both = !first.is_empty() && !second.is_empty();
+        return both.then(|| vec![first.to_owned(), second.to_owned()]);
+    }
+    let value = rest.strip_suffix(after)?;
     (!value.is_empty()).then(|| vec![value.to_owned()])
 }
 

@@ -158,7 +158,8 @@ fn sec_r10_the_engine_is_reached_by_those_who_may() {
 fn sec_r13_checkpoints_are_not_taken() {
     let engine = Engine::start();
     engine.background("cc", &[], &["sleep", "1000"]);
-    for (method, path) in [("GET", "checkpoints"), ("POST", "checkpoints")] {
+    let doors = [("GET", "checkpoints"), ("POST", "checkpoints"), ("DELETE", "checkpoints/x")];
+    for (method, path) in doors {
         let (status, body) =
             engine.call(method, &format!("/containers/cc/{path}"), Some("{}")).unwrap();
         assert_eq!(status, 501, "{method} {path}: {body}");
