@@ -18,6 +18,7 @@ mod files;
 mod images;
 mod logs;
 mod networks;
+mod older;
 mod stats;
 mod system;
 

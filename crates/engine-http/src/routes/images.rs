@@ -6,7 +6,7 @@ use engine::{CommitWish, EngineError, ImageListSpec, ImportSpec};
 use futures_util::stream;
 use hyper::StatusCode;
 
-use super::Outcome;
+use super::{Outcome, older};
 use crate::body;
 use crate::call::{Call, bad_value};
 use crate::reply::Reply;
@@ -17,12 +17,13 @@ pub(super) async fn list(call: Call) -> Outcome {
         shared_size: call.flag("shared-size"),
         filters: call.filters()?,
     };
-    Ok(Reply::json(StatusCode::OK, &call.engine.image_list(call.caller, spec).await?))
+    let answer = call.engine.image_list(call.caller, spec).await?;
+    Ok(older::images(call.head.version, &answer))
 }
 
 pub(super) async fn inspect(call: Call) -> Outcome {
     let answer = call.engine.image_inspect(call.caller, call.target()).await?;
-    Ok(Reply::json(StatusCode::OK, &answer))
+    Ok(older::image(call.head.version, &answer))
 }
 
 pub(super) async fn history(call: Call) -> Outcome {

@@ -1,6 +1,6 @@
 //! Networks and volumes, as far as there are any.
 
-use docker_api::VolumeList;
+use docker_api::{ApiVersion, VolumeList};
 use engine::EngineError;
 use hyper::StatusCode;
 
@@ -8,8 +8,16 @@ use super::Outcome;
 use crate::call::Call;
 use crate::reply::Reply;
 
+/// The list tells who is in a network up to this version.
+const NO_MEMBERS_SINCE: ApiVersion = ApiVersion::new(1, 28);
+
 pub(super) async fn list(call: Call) -> Outcome {
-    let answer = call.engine.network_list(call.caller, &call.filters()?)?;
+    let mut answer = call.engine.network_list(call.caller, &call.filters()?)?;
+    if call.head.version < NO_MEMBERS_SINCE {
+        for network in &mut answer {
+            *network = call.engine.network_inspect(call.caller, &network.id, "")?;
+        }
+    }
     Ok(Reply::json(StatusCode::OK, &answer))
 }
 

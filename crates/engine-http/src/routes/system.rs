@@ -7,7 +7,7 @@ use futures_util::stream;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, PRAGMA};
 
-use super::Outcome;
+use super::{Outcome, older};
 use crate::call::{Call, bad_value};
 use crate::reply::Reply;
 
@@ -36,7 +36,7 @@ pub(super) async fn info(call: Call) -> Outcome {
     if call.head.version < DEVICES_SINCE {
         info.discovered_devices = None;
     }
-    Ok(Reply::json(StatusCode::OK, &info))
+    Ok(older::info(call.head.version, &info))
 }
 
 pub(super) async fn events(call: Call) -> Outcome {
