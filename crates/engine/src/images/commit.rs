@@ -40,7 +40,9 @@ impl Engine {
         // What is wrong is told before anything stands still.
         Store::changed_defaults(defaults.clone(), &wish.changes).map_err(store_error)?;
         let shown = name.as_ref().map(oci::Reference::familiar);
-        let paused = wish.pause && record.state.state == State::Running;
+        // Without cgroups nothing can be paused; Docker commits all the same then.
+        let can_pause = !self.services.is_rootless();
+        let paused = can_pause && wish.pause && record.state.state == State::Running;
         if paused {
             self.pause_for_commit(caller, &container).await?;
         }

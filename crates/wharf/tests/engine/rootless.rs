@@ -173,6 +173,7 @@ fn an_ordinary_users_engine() {
     files_belong_to_the_user(&user);
     no_way_to_what_is_roots(&user);
     what_needs_root_says_so(&user);
+    images_and_files(&user);
     containers_outlive_the_engine(&mut user);
     user.finish();
 }
@@ -247,6 +248,20 @@ fn what_needs_root_says_so(user: &User) {
     assert!(beyond.err.contains("beyond the 65537 ids"), "{beyond:?}");
     let audit = user.wharf(&["audit", "other"]).ok();
     assert!(audit.contains("the user who runs the engine"), "{audit}");
+}
+
+/// Images and files go in and out.
+fn images_and_files(user: &User) {
+    user.wharf(&["exec", "other", "sh", "-c", "echo made > /made; chown 1000 /made"]).ok();
+    user.docker(&["commit", "other", "again"]).ok();
+    let archive = user.at("home/again.tar");
+    let archive = archive.to_str().unwrap();
+    user.docker(&["save", "-o", archive, "again"]).ok();
+    user.wharf(&["rmi", "again"]).ok();
+    user.wharf(&["load", "-i", archive]).ok();
+    let run = ["run", "--rm", "--network", "container:other", "again", "stat", "-c", "%u", "/made"];
+    assert_eq!(user.docker(&run).ok(), "1000\n");
+    assert!(user.docker(&["diff", "other"]).ok().contains("A /made\n"));
 }
 
 /// SIGKILL; the next engine joins the namespace that the containers live in.
