@@ -8,6 +8,7 @@ use std::time::Duration;
 use docker_api::messages;
 use engine::{Caller, Engine};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,7 +22,7 @@ use crate::routes;
 
 /// Connections at the same time: far above what clients of a thousand containers need, far below
 /// what descriptors allow.
-const CONNECTIONS_MAX: usize = 8192;
+const CONNECTIONS_MAX: usize = 10_240;
 
 /// A client that has begun a request must end its head in this time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -91,15 +92,17 @@ async fn connection(engine: Arc<Engine>, stream: UnixStream) {
         let engine = engine.clone();
         async move { Ok::<_, Infallible>(answer(engine, caller, request).await) }
     });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+    let served = http().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");
     }
+}
+
+/// How connections are read.
+fn http() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder
 }
 
 async fn answer(engine: Arc<Engine>, caller: Caller, request: Request<Incoming>) -> Response {
@@ -121,3 +124,6 @@ async fn answer(engine: Arc<Engine>, caller: Caller, request: Request<Incoming>)
     tracing::debug!(%method, path, status = outcome.status().as_u16(), uid = caller.uid, "call");
     reply::finish(outcome)
 }
+
+#[cfg(test)]
+mod tests;

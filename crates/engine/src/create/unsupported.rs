@@ -19,9 +19,7 @@ pub fn check(request: &CreateRequest) -> Result<()> {
     if some(&host.links) {
         return refuse("--link is not supported: it needs the default bridge network");
     }
-    if host.storage_opt.as_ref().is_some_and(|options| !options.is_empty()) {
-        return refuse("--storage-opt is not supported: limit the disk by a quota of its own");
-    }
+    storage(host)?;
     if !matches!(host.isolation.as_str(), "" | "default") {
         return Err(EngineError::invalid(format!(
             "invalid isolation ({}): linux only supports 'default'",
@@ -40,6 +38,18 @@ pub fn has_volumes(config: &ContainerConfig, host: &HostConfig) -> Result<bool> 
         mounted.iter().any(|wish| wish.target == path)
     };
     Ok(config.volumes.iter().flatten().any(|(path, _)| !is_mounted(path)))
+}
+
+/// In Docker's words. No root file system of ours is on project quotas.
+fn storage(host: &HostConfig) -> Result<()> {
+    let mut keys = host.storage_opt.iter().flatten().map(|(key, _)| key);
+    match keys.find(|key| !key.eq_ignore_ascii_case("size")) {
+        Some(key) => Err(EngineError::invalid(format!("Unknown option {key}"))),
+        None if host.storage_opt.as_ref().is_some_and(|options| !options.is_empty()) => refuse(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+        ),
+        None => Ok(()),
+    }
 }
 
 fn limits(host: &HostConfig) -> Result<()> {

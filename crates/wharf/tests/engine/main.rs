@@ -11,6 +11,7 @@ mod flags;
 mod harness;
 mod images;
 mod lifecycle;
+mod limits;
 mod logs;
 mod mistakes;
 mod prune;
