@@ -8,20 +8,21 @@ use std::process::{Child, Command, Stdio};
 
 use crate::harness::{Ran, docker, make_tree, pack, until};
 
-/// An id that nobody has.
-const UID: u32 = 1_987_654;
-const SUBORDINATE: u32 = 3_900_000_000;
-
+/// A user whom nobody else is, another suite on the same machine neither.
 struct User {
+    uid: u32,
+    /// First of 65,536 subordinate ids.
+    subordinate: u32,
     dir: tempfile::TempDir,
     engine: Option<Child>,
 }
 
 impl User {
-    /// Subordinate ids from `first`; 0: none.
-    fn new(first: u32) -> User {
+    fn new(has_subordinate_ids: bool) -> User {
         let dir = tempfile::tempdir().unwrap();
-        let user = User { dir, engine: None };
+        let number = std::process::id() % 10_000;
+        let (uid, subordinate) = (1_900_000 + number, 3_000_000_000 + number * 65_536);
+        let user = User { uid, subordinate, dir, engine: None };
         let set = |path: &Path, mode| {
             std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         };
@@ -29,18 +30,18 @@ impl User {
         for name in ["home", "runtime", "shared"] {
             std::fs::create_dir(user.at(name)).unwrap();
             set(&user.at(name), 0o700);
-            chown(user.at(name), Some(UID), Some(UID)).unwrap();
+            chown(user.at(name), Some(uid), Some(uid)).unwrap();
         }
         // Where it was built, not everybody may look.
         std::fs::copy(env!("CARGO_BIN_EXE_wharf"), user.at("wharf")).unwrap();
         for (name, more) in [
-            ("passwd", format!("wharf-test:x:{UID}:{UID}::/:/bin/sh\n")),
-            ("group", format!("wharf-test:x:{UID}:\n")),
-            ("subuid", format!("wharf-test:{first}:65536\n")),
-            ("subgid", format!("wharf-test:{first}:65536\n")),
+            ("passwd", format!("wharf-test:x:{uid}:{uid}::/:/bin/sh\n")),
+            ("group", format!("wharf-test:x:{uid}:\n")),
+            ("subuid", format!("wharf-test:{subordinate}:65536\n")),
+            ("subgid", format!("wharf-test:{subordinate}:65536\n")),
         ] {
             let old = std::fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_default();
-            let more = if first == 0 && name.starts_with("sub") { "" } else { &more };
+            let more = if !has_subordinate_ids && name.starts_with("sub") { "" } else { &more };
             std::fs::write(user.at(name), old + more).unwrap();
         }
         make_tree(&user.at("tree"));
@@ -69,7 +70,7 @@ impl User {
         command
             .args(["--mount", "--propagation", "private", "bash", "-c", script])
             .arg(self.dir.path())
-            .arg(UID.to_string())
+            .arg(self.uid.to_string())
             .arg(program)
             .args(args)
             .env_clear()
@@ -116,6 +117,21 @@ impl User {
         self.wharf(&["import", self.at("busybox.tar").to_str().unwrap(), "busybox"]).ok();
     }
 
+    /// All that has one of the user's ids.
+    fn processes(&self) -> Vec<i32> {
+        let is_ours = |uid: u32| {
+            uid == self.uid || (self.subordinate..self.subordinate + 65_536).contains(&uid)
+        };
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let owned = entries.filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+            line.split_whitespace().next()?.parse().ok().filter(|uid| is_ours(*uid)).map(|_| pid)
+        });
+        owned.collect()
+    }
+
     fn kill_engine(&mut self) {
         let mut engine = self.engine.take().unwrap();
         engine.kill().unwrap();
@@ -130,7 +146,7 @@ impl User {
         let mut engine = self.engine.take().unwrap();
         sys::signal::kill(engine.id() as i32, sys::libc::SIGTERM).unwrap();
         engine.wait().unwrap();
-        until("no process of the user is left", || processes_of_user().is_empty());
+        until("no process of the user is left", || self.processes().is_empty());
         assert!(!self.run_dir().join("wharf.sock").exists());
     }
 }
@@ -143,30 +159,17 @@ impl Drop for User {
         if let Some(engine) = &mut self.engine {
             drop(engine.kill());
             drop(engine.wait());
-            for pid in processes_of_user() {
+            for pid in self.processes() {
                 drop(sys::signal::kill(pid, sys::libc::SIGKILL));
             }
         }
     }
 }
 
-/// All that has one of the test user's ids.
-fn processes_of_user() -> Vec<i32> {
-    let is_ours = |uid: u32| uid == UID || (SUBORDINATE..SUBORDINATE + 65_536).contains(&uid);
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let owned = entries.filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-        line.split_whitespace().next()?.parse().ok().filter(|uid| is_ours(*uid)).map(|_| pid)
-    });
-    owned.collect()
-}
-
 /// One engine for all of this: making the user costs more than most of what is looked at.
 #[test]
 fn an_ordinary_users_engine() {
-    let mut user = User::new(SUBORDINATE);
+    let mut user = User::new(true);
     user.begin();
     user.import();
     what_containers_are(&user);
@@ -208,8 +211,8 @@ fn files_belong_to_the_user(user: &User) {
         let metadata = std::fs::metadata(shared.join(name)).unwrap();
         (metadata.uid(), metadata.gid())
     };
-    assert_eq!(owner("root"), (UID, UID));
-    assert_eq!(owner("d/f"), (SUBORDINATE + 999, SUBORDINATE + 999));
+    assert_eq!(owner("root"), (user.uid, user.uid));
+    assert_eq!(owner("d/f"), (user.subordinate + 999, user.subordinate + 999));
     let seen = user.run(&["-v", &bind], &["stat", "-c", "%u:%g", "/b/root", "/b/d/f"]).ok();
     assert_eq!(seen, "0:0\n1000:1000\n");
     user.run(&["-v", &bind], &["rm", "-r", "/b/d"]).ok();
@@ -230,7 +233,7 @@ fn no_way_to_what_is_roots(user: &User) {
     }
     assert!(!Path::new("/etc/wharf-was-here").exists());
     let mode = std::fs::metadata(user.run_dir()).unwrap();
-    assert_eq!((mode.uid(), mode.mode() & 0o777), (UID, 0o700));
+    assert_eq!((mode.uid(), mode.mode() & 0o777), (user.uid, 0o700));
 }
 
 fn what_needs_root_says_so(user: &User) {
@@ -276,7 +279,7 @@ fn containers_outlive_the_engine(user: &mut User) {
     assert_eq!(user.wharf(&["inspect", "-f", "{{.State.Pid}}", "box"]).ok(), pid);
     assert_eq!(user.docker(&["exec", "-u", "1000", "box", "ls", "/before"]).ok(), "/before\n");
     let namespace = |of: &str| std::fs::read_link(format!("/proc/{}/ns/user", of.trim())).unwrap();
-    let processes = processes_of_user();
+    let processes = user.processes();
     let monitors = processes.iter().filter(|pid| {
         let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
         name.starts_with("wharf-monitor")
@@ -296,7 +299,7 @@ fn containers_outlive_the_engine(user: &mut User) {
 
 #[test]
 fn without_subordinate_ids_the_error_tells_what_to_do() {
-    let user = User::new(0);
+    let user = User::new(false);
     let refused = user.wharf(&["engine"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.err.contains("usermod --add-subuids"), "{refused:?}");
