@@ -275,7 +275,9 @@ fn make(services: &Services, record: &mut ContainerRecord, image: &Digest) -> Re
     services.write_copy(record).map_err(broken)?;
     failpoint::hit("engine.create.files");
     // What can only be seen when all of it is put together is seen now, not at the start.
-    if matches!(record.ids, IdSource::Leased(_)) {
+    // Requested devices are looked for at the start only, as in Docker: drivers come and go.
+    let asks = record.host.resources.device_requests.as_ref().is_some_and(|all| !all.is_empty());
+    if matches!(record.ids, IdSource::Leased(_)) && !asks {
         services.plan(record)?;
     }
     services.records.put(record)?;

@@ -84,6 +84,8 @@ fn what_cannot_be_had_is_said_at_the_start() {
         let hooks = "a.json` wishes hooks, which this engine does not do";
         check(&["--device", "vendor.com/class=hooked"], hooks);
         check(&["--gpus", "all"], NO_GPU);
+        let create = ["create", "--network", "none", "--gpus", "all", "busybox", "true"];
+        engine.cli(cli, create).ok();
     }
     let shared = engine.dir.path().join("shared");
     let gpus = engine.dir.path().join("cdi/gpus.json");
