@@ -21,7 +21,10 @@ pub use limits::refusal;
 pub use namespace::{EnterError, enter, ids_inside};
 pub use plan::adapt;
 pub use processes::pids_with;
-pub use subordinate::SubordinateError;
+
+/// What `info` warns of when the user is the only one inside.
+pub const SINGLE_ID: &str = "WARNING: The user has no subordinate ids: images and containers can \
+                             have files and users of id 0 only. See docs/rootless.md";
 
 /// What `info` warns of when there are no cgroups; Docker's words for the same.
 pub const WITHOUT_CGROUPS: &str = "WARNING: Running in rootless-mode without cgroups. Limits are \

@@ -14,7 +14,7 @@ use sys::namespace::{MOUNT, USER, join, unshare};
 use sys::process::Fork;
 use sys::rustix::process::{getegid, geteuid};
 
-use crate::subordinate::{self, Range, SubordinateError};
+use crate::subordinate::{self, Range};
 
 /// The kernel allows 340 lines of 33 characters.
 const MAP_BYTES_MAX: u64 = 64 << 10;
@@ -22,9 +22,6 @@ const MAP_BYTES_MAX: u64 = 64 << 10;
 /// There is no way inside.
 #[derive(Debug, thiserror::Error)]
 pub enum EnterError {
-    /// No ids for containers.
-    #[error(transparent)]
-    Subordinate(#[from] SubordinateError),
     /// The kernel refuses.
     #[error(
         "failed to make a user namespace\n\nThis machine may forbid them to users: see \
@@ -115,8 +112,15 @@ fn join_kept(run: &Path) -> bool {
 
 fn make() -> Result<(), EnterError> {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    let [uids, gids] = subordinate::of(uid)?;
     let step = |step| move |cause| EnterError::Step { step, cause };
+    let [uids, gids] = match subordinate::of(uid) {
+        Ok(ranges) => ranges,
+        Err(error) => {
+            let why = stdx::error::chain(&error);
+            eprintln!("only user and group 0 will be there for containers: {why}");
+            return make_single(uid, gid);
+        }
+    };
     let (mut ours, mut theirs) = UnixStream::pair().map_err(step("make a socket pair"))?;
     let own = std::process::id();
     // Only somebody outside may write the map, and only these set-id programs more than one line.
@@ -145,6 +149,21 @@ fn make() -> Result<(), EnterError> {
         true => Ok(()),
         false => Err(EnterError::Map { said }),
     }
+}
+
+/// Without ids to give, the user is the only one inside. Such a map everybody may write, when
+/// nobody inside can leave a group any more (user_namespaces(7)).
+fn make_single(uid: u32, gid: u32) -> Result<(), EnterError> {
+    unshare(USER | MOUNT).map_err(EnterError::Unshare)?;
+    let lines = [
+        ("setgroups", "deny".to_owned()),
+        ("uid_map", format!("0 {uid} 1")),
+        ("gid_map", format!("0 {gid} 1")),
+    ];
+    lines.into_iter().try_for_each(|(name, text)| {
+        let step = |cause| EnterError::Step { step: "map the user's own id", cause };
+        std::fs::write(Path::new("/proc/self").join(name), text).map_err(step)
+    })
 }
 
 /// The other process's side: waits for the namespace, and has it mapped.

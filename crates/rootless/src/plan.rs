@@ -7,7 +7,7 @@ use runtime::plan::{
     UserNamespace,
 };
 
-use crate::namespace;
+use crate::namespace::{self, ids_inside};
 
 /// What a privileged container gets of the host's devices, beside those that were asked for: what
 /// all have, and what users may open and build tools look for.
@@ -47,6 +47,9 @@ pub fn adapt(plan: &mut LaunchPlan, asked_for: &[PathBuf], privileged: bool) {
         // ids. Those that were asked for were refused before; Docker's two are a convenience.
         plan.sysctls.clear();
     }
+    if ids_inside() == Some(1) {
+        without_other_groups(plan);
+    }
     bind_hosts_file_systems(plan);
     // Not every host has it mounted, and nobody inside may mount it.
     let queues = Path::new("/dev/mqueue");
@@ -57,6 +60,18 @@ pub fn adapt(plan: &mut LaunchPlan, asked_for: &[PathBuf], privileged: bool) {
     bind_devices(plan, asked_for, privileged);
     plan.cgroup.path = None;
     plan.cgroup.limits = cgroup::Limits::default();
+}
+
+/// Where 0 is the only group, terminals cannot have theirs, nor all groups the right to ping.
+fn without_other_groups(plan: &mut LaunchPlan) {
+    for mount in &mut plan.mounts {
+        mount.options.retain(|option| option != "gid=5");
+    }
+    for (name, value) in &mut plan.sysctls {
+        if name == "net.ipv4.ping_group_range" {
+            "0 0".clone_into(value);
+        }
+    }
 }
 
 /// Nobody inside may mount these for a namespace of the host.

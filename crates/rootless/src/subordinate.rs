@@ -13,7 +13,7 @@ const COUNT_MIN: u32 = 65_535;
 
 /// A user without ids to give to containers.
 #[derive(Debug, thiserror::Error)]
-pub enum SubordinateError {
+pub(crate) enum SubordinateError {
     /// The user has no name.
     #[error("user {uid} is not in /etc/passwd, and so has no subordinate ids")]
     NoName {

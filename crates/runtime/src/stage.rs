@@ -324,7 +324,7 @@ fn set_clocks(offsets: &[(String, i64, u32)], mut file: File) -> Result<(), Fail
 
 /// Until its maps exist, a process in a new user namespace is nobody.
 fn become_namespace_root() -> Result<(), Failure> {
-    credentials::set_groups(&[])
+    credentials::set_groups_or_keep(&[], 0)
         .and_then(|()| credentials::set_gid(0))
         .and_then(|()| credentials::set_uid(0))
         .map_err(Failure::at("become the container's root"))

@@ -25,6 +25,20 @@ pub fn set_groups(groups: &[u32]) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }).map(drop)
 }
 
+/// Like [`set_groups`], for a process that is to have no group but `gid`. In a user namespace that
+/// lets nobody leave a group (`/proc/PID/setgroups` is `deny`) it keeps those that it has.
+pub fn set_groups_or_keep(groups: &[u32], gid: u32) -> io::Result<()> {
+    const SETGID: u64 = 1 << 6;
+    let result = set_groups(groups);
+    let is_refused = result.as_ref().is_err_and(|e| e.raw_os_error() == Some(libc::EPERM));
+    // With the capability, that is the only reason for which the kernel refuses.
+    let is_denied = is_refused && capabilities()?.effective & SETGID != 0;
+    match is_denied && groups.iter().all(|group| *group == gid) {
+        true => Ok(()),
+        false => result,
+    }
+}
+
 /// File system user and group ids changed for a while, with all capabilities kept.
 #[derive(Debug)]
 pub struct FsIds {

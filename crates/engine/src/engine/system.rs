@@ -159,7 +159,6 @@ fn abilities(services: &Services) -> Info {
             true => words(&["name=seccomp,profile=builtin", "name=rootless"]),
             false => words(&["name=seccomp,profile=builtin", "name=userns"]),
         },
-        warnings: services.is_rootless().then(|| vec![rootless::WITHOUT_CGROUPS.to_owned()]),
         ..Info::default()
     }
 }
@@ -200,6 +199,12 @@ struct Machine {
     warnings: Vec<String>,
 }
 
+/// What an engine without root lacks.
+fn rootless_warnings(ids: Option<u32>) -> impl Iterator<Item = String> {
+    let all = [(ids.is_some(), rootless::WITHOUT_CGROUPS), (ids == Some(1), rootless::SINGLE_ID)];
+    all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text.to_owned())
+}
+
 /// In Docker's words.
 fn cdi_warning(problem: &cdi::Problem) -> String {
     let (path, reason) = (problem.path.display(), &problem.reason);
@@ -228,7 +233,9 @@ fn machine(config: &EngineConfig) -> Machine {
             .names()
             .map(|name| DeviceInfo { source: "cdi".to_owned(), id: name.to_owned() })
             .collect(),
-        warnings: catalog.problems().iter().map(cdi_warning).collect(),
+        warnings: rootless_warnings(config.rootless_ids)
+            .chain(catalog.problems().iter().map(cdi_warning))
+            .collect(),
         id: text(&config.root.join("engine-id")).trim().to_owned(),
         name: names.nodename().to_string_lossy().into_owned(),
         kernel: names.release().to_string_lossy().into_owned(),

@@ -185,7 +185,7 @@ fn change_credentials(
     credentials::limit_bounding_set(wished.bounding)
         .map_err(Failure::at("limit the capability bounding set"))?;
     credentials::keep_capabilities().map_err(Failure::at("keep capabilities"))?;
-    credentials::set_groups(&account.groups)
+    credentials::set_groups_or_keep(&account.groups, account.gid)
         .and_then(|()| credentials::set_gid(account.gid))
         .and_then(|()| credentials::set_uid(account.uid))
         .map_err(|error| match error.raw_os_error() {

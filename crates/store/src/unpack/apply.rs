@@ -278,15 +278,17 @@ impl Layer<'_> {
         let (parent, name) = self.clear(entry, path)?;
         let name = name.as_slice();
         let made = fs::symlinkat(target, parent, name)
+            .map_err(io::Error::from)
             .and_then(|()| {
                 let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
                 fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|errno| attributes::owner_error(errno, entry))
             })
             .and_then(|()| {
                 let times = attributes::times(entry.mtime);
-                fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+                Ok(fs::utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
             });
-        made.map_err(|cause| system("make link", &entry.path, cause.into()))?;
+        made.map_err(|cause| system("make link", &entry.path, cause))?;
         self.facts.xattrs_dropped += entry.xattrs.len() as u64;
         self.facts.size += target.len() as u64;
         Ok(())

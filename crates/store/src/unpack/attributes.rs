@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use sys::rustix::fs::{self, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use sys::rustix::io::Errno;
 
 use crate::tar::{Entry, Time};
 
@@ -14,10 +15,22 @@ pub(crate) struct XattrOutcome {
     pub(crate) has_capability: bool,
 }
 
+/// Why a member's owner could not be set: in a user namespace the kernel knows only some ids.
+pub(crate) fn owner_error(errno: Errno, entry: &Entry) -> io::Error {
+    let (uid, gid) = (entry.uid, entry.gid);
+    match errno {
+        Errno::INVAL => io::Error::other(format!(
+            "its owner {uid}:{gid} is none of the ids that this engine has for containers"
+        )),
+        other => other.into(),
+    }
+}
+
 /// Sets owner, then mode, then extended attributes: a change of owner takes set-id bits and file
 /// capabilities away (chown(2)).
 pub(crate) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> io::Result<XattrOutcome> {
-    fs::fchown(fd, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))?;
+    fs::fchown(fd, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))
+        .map_err(|errno| owner_error(errno, entry))?;
     fs::fchmod(fd, Mode::from_raw_mode(entry.mode))?;
     let mut outcome = XattrOutcome::default();
     for (name, value) in &entry.xattrs {

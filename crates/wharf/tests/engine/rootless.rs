@@ -197,6 +197,8 @@ fn what_containers_are(user: &User) {
     assert_eq!(user.run(&["--privileged"], &["sh", "-c", mounted]).ok(), "mounted\n");
     let info = user.docker(&["info", "--format", "{{json .SecurityOptions}} {{.CgroupDriver}}"]);
     assert_eq!(info.ok(), "[\"name=seccomp,profile=builtin\",\"name=rootless\"] none\n");
+    let warned = user.docker(&["info", "--format", "{{.Warnings}}"]).ok();
+    assert!(warned.contains("without cgroups"), "{warned}");
     user.docker(&["run", "-d", "--name", "other", "--network", "none", "busybox", "sleep", "1000"])
         .ok();
 }
@@ -298,9 +300,23 @@ fn containers_outlive_the_engine(user: &mut User) {
 }
 
 #[test]
-fn without_subordinate_ids_the_error_tells_what_to_do() {
-    let user = User::new(false);
-    let refused = user.wharf(&["engine"]);
+fn without_subordinate_ids_there_is_root_only() {
+    let mut user = User::new(false);
+    user.begin();
+    assert!(user.log().contains("usermod --add-subuids"), "{}", user.log());
+    user.import();
+    assert_eq!(user.run(&[], &["id"]).ok(), "uid=0(root) gid=0(root)\n");
+    assert!(user.run(&["-t"], &["tty"]).ok().starts_with("/dev/pts/0"));
+    let refused = user.run(&["--user", "1000"], &["id"]);
+    assert!(refused.err.contains("beyond the 1 ids"), "{refused:?}");
+    let refused = user.run(&["--group-add", "5"], &["id"]);
+    assert_eq!(refused.code, 125, "{refused:?}");
+    let warned = user.docker(&["info", "--format", "{{.Warnings}}"]).ok();
+    assert!(warned.contains("no subordinate ids"), "{warned}");
+    let other = user.at("home/other.tar");
+    pack(&user.at("tree"), &["--owner=7", "--group=7", "-cf"], &other);
+    let refused = user.wharf(&["import", other.to_str().unwrap(), "other"]);
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.err.contains("usermod --add-subuids"), "{refused:?}");
+    assert!(refused.err.contains("its owner 7:7 is none of the ids"), "{refused:?}");
+    user.finish();
 }
