@@ -236,6 +236,9 @@ impl Streams {
     }
 
     /// Reads once: how much that was; `None` when there is no more now.
+    ///
+    /// Never a part of its caller, whose frame lives as long as the container: the buffer would.
+    #[inline(never)]
     fn read(&mut self, stream: Stream, log: &mut Log) -> Option<usize> {
         let source = match stream {
             Stream::Stdout => &mut self.stdout,
