@@ -22,6 +22,7 @@ use tokio::net::unix::OwnedWriteHalf;
 
 use crate::call::Call;
 use crate::reply::Reply;
+use crate::socket::Socket;
 
 const RAW: HeaderValue = HeaderValue::from_static("application/vnd.docker.raw-stream");
 const MULTIPLEXED: HeaderValue =
@@ -97,12 +98,12 @@ fn upgrade<T: Ticket>(mut call: Call, ticket: T) -> Reply {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!(%error, "the client left before the upgrade"),
         };
-        let Ok(parts) = upgraded.downcast::<TokioIo<UnixStream>>() else {
+        let Ok(parts) = upgraded.downcast::<TokioIo<Socket>>() else {
             return tracing::error!("an upgraded connection is not a unix socket");
         };
         let preread = parts.read_buf.to_vec();
-        let socket = match parts.io.into_inner().into_std() {
-            Ok(socket) => OwnedFd::from(socket),
+        let socket = match parts.io.into_inner().into_descriptor() {
+            Ok(socket) => socket,
             Err(error) => return tracing::error!(%error, "a hijacked socket cannot be taken"),
         };
         if !is_careful {

@@ -14,6 +14,7 @@ mod hijack;
 mod reply;
 pub mod routes;
 mod server;
+mod socket;
 mod websocket;
 
 pub use server::serve;

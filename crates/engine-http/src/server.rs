@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::call::{Call, Head};
 use crate::reply::{self, Reply, Response};
 use crate::routes;
+use crate::socket::Socket;
 
 /// Connections at the same time: far above what clients of a thousand containers need, far below
 /// what descriptors allow.
@@ -92,16 +93,22 @@ async fn connection(engine: Arc<Engine>, stream: UnixStream) {
         let engine = engine.clone();
         async move { Ok::<_, Infallible>(answer(engine, caller, request).await) }
     });
-    let served = http().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "connection ended");
+    let socket = Socket::new(stream);
+    let serving = http().serve_connection(TokioIo::new(socket.clone()), service).with_upgrades();
+    tokio::select! {
+        served = serving => {
+            if let Err(error) = served {
+                tracing::debug!(%error, "connection ended");
+            }
+        }
+        () = socket.left() => tracing::debug!("the client left before its answer"),
     }
 }
 
 /// How connections are read.
 fn http() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).half_close(true);
     builder
 }
 
