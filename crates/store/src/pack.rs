@@ -261,18 +261,12 @@ pub(crate) fn is_of_the_kernel(fd: BorrowedFd<'_>) -> bool {
     fs::fstatfs(fd).is_ok_and(|found| MAGIC.contains(&(found.f_type as u64)))
 }
 
-/// It was there a moment ago, or is not for us: others go on without it.
+/// It was there a moment ago: the others go on without it. What may not be read is an error: a copy
+/// that lacks it would pass for a whole one.
 fn is_gone(cause: Errno) -> bool {
     matches!(
         cause,
-        Errno::NOENT
-            | Errno::ACCESS
-            | Errno::PERM
-            | Errno::LOOP
-            | Errno::NOTDIR
-            | Errno::STALE
-            | Errno::NXIO
-            | Errno::NODEV
+        Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::STALE | Errno::NXIO | Errno::NODEV
     )
 }
 

@@ -52,22 +52,26 @@ impl Engine {
             // A reader that has gone wants no outcome.
             drop(sender.send(saved));
         });
-        Ok(ContentStream { reader: Box::new(Saving { reader, outcome }), maker: None })
+        Ok(ContentStream {
+            reader: Box::new(Saving { reader, outcome: Some(outcome) }),
+            maker: None,
+        })
     }
 }
 
 /// The archive, and at its end whether it is whole.
 struct Saving {
     reader: PipeReader,
-    outcome: Receiver<io::Result<()>>,
+    /// Until it was asked.
+    outcome: Option<Receiver<io::Result<()>>>,
 }
 
 impl Read for Saving {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.reader.read(buffer)?;
         if got == 0 && !buffer.is_empty() {
-            // The sender is dropped after it was asked once.
-            self.outcome.recv().unwrap_or(Ok(()))?;
+            let cut_off = |_| Err(io::Error::other("the image archive was cut off"));
+            self.outcome.take().map_or(Ok(()), |it| it.recv().unwrap_or_else(cut_off))?;
         }
         Ok(got)
     }

@@ -34,7 +34,11 @@ pub(super) struct Inside {
 /// Enters the place and locks this process in.
 pub(super) fn enter(place: &FilesPlace, task: &FilesTask) -> Result<Inside, FilesError> {
     let failed = |what: &'static str| FilesError::of(what);
-    sys::process::set_parent_death_signal(libc::SIGKILL).map_err(failed("prepare the worker"))?;
+    // No signal for the parent's death: the kernel means the thread that made us, and threads for
+    // what blocks come and go. An engine that dies closes our pipes, and that ends us.
+    // Before it joins anything: a container that sees the host's processes and may trace would
+    // find one with the host's rights in its own user namespace.
+    sys::process::set_not_dumpable().map_err(failed("prepare the worker"))?;
     sys::process::set_umask(0);
     let mut lock = None;
     let mut is_read_only = false;
@@ -52,16 +56,29 @@ pub(super) fn enter(place: &FilesPlace, task: &FilesTask) -> Result<Inside, File
         }
         FilesPlace::Stopped { layers_dir, lowers, rw_dir, binds, read_only } => {
             is_read_only = *read_only;
+            let is_put = matches!(task, FilesTask::Put { .. });
+            let is_export = matches!(task, FilesTask::Export);
             // Places to mount at may have to be made, as a start would.
-            if matches!(task, FilesTask::Put { .. }) || !binds.is_empty() {
+            if is_put || !binds.is_empty() && !is_export {
                 lock = Some(lock_writing(rw_dir)?);
             }
             let root = mount_overlay(layers_dir, lowers, rw_dir, lock.is_some())
                 .map_err(failed("mount the container's root file system"))?;
-            if !matches!(task, FilesTask::Export) {
+            if !is_export {
                 for bind in binds {
-                    attach(&root, bind)?;
+                    match attach(&root, bind) {
+                        // What is written must not lie hidden beneath it at the next start.
+                        Err(error) if is_put => return Err(error),
+                        // What cannot be seen is as absent as its source.
+                        Err(_) | Ok(()) => {}
+                    }
                 }
+            }
+            if is_put && is_read_only {
+                let change =
+                    AttributeChange { set: mount::READ_ONLY, ..AttributeChange::default() };
+                mount::set_attributes(root.as_fd(), change)
+                    .map_err(failed("make the container's root read-only"))?;
             }
             root
         }
@@ -180,12 +197,12 @@ fn mount_point(root: &OwnedFd, target: &[u8], is_directory: bool) -> rustix::io:
 /// Mounts what the container would mount. Nobody of the container
 /// is there who could change the way.
 fn attach(root: &OwnedFd, bind: &FilesBind) -> Result<(), FilesError> {
-    let Ok(tree) = mount::clone_tree(rustix::fs::CWD, &bind.source, true) else { return Ok(()) };
+    let failed = || format!("mount `{}`, which a start would", bind.source.display());
+    let tree = mount::clone_tree(rustix::fs::CWD, &bind.source, true)
+        .map_err(FilesError::of(&failed()))?;
     let is_directory = bind.source.is_dir();
-    let Ok(target) = mount_point(root, bind.target.as_os_str().as_encoded_bytes(), is_directory)
-    else {
-        return Ok(());
-    };
+    let target = mount_point(root, bind.target.as_os_str().as_encoded_bytes(), is_directory)
+        .map_err(|cause| FilesError::of(&failed())(cause.into()))?;
     let set = if bind.read_only { mount::READ_ONLY } else { 0 };
     let propagation = libc::MS_PRIVATE;
     let change =

@@ -277,7 +277,7 @@ impl Target<'_> {
             )));
         }
         self.last = None;
-        remove(parent, name, is_directory, 0).map_err(failed)?;
+        remove(parent, name, is_directory).map_err(failed)?;
         Ok(false)
     }
 
@@ -415,6 +415,9 @@ impl Target<'_> {
             None => {
                 let stat = fs::fstat(fd)?;
                 (wished.uid, wished.gid) = (stat.st_uid, stat.st_gid);
+                // A container's program must not run with the rights of who copied it.
+                wished.mode &= !0o6000;
+                wished.xattrs.retain(|(name, _)| name.as_slice() != b"security.capability");
             }
         }
         match attributes::set(fd, &wished) {
@@ -457,19 +460,31 @@ fn of_ids(cause: Errno) -> io::Error {
     }
 }
 
-/// Removes a file, or a directory with everything in it, but nothing that is mounted there.
-fn remove(parent: BorrowedFd<'_>, name: &[u8], is_directory: bool, depth: usize) -> io::Result<()> {
+/// Removes a file, or a directory with everything in it. A directory in which something is mounted
+/// is left as it is.
+fn remove(parent: BorrowedFd<'_>, name: &[u8], is_directory: bool) -> io::Result<()> {
     if !is_directory {
         return Ok(fs::unlinkat(parent, name, AtFlags::empty())?);
     }
+    walk(parent, name, 0, &mut |_, _, _| Ok(()))?;
+    walk(parent, name, 0, &mut |parent, name, flags| Ok(fs::unlinkat(parent, name, flags)?))
+}
+
+/// What is done to each name of a tree, the lowest first.
+type Visit<'a> = &'a mut dyn FnMut(BorrowedFd<'_>, &[u8], AtFlags) -> io::Result<()>;
+
+/// Visits a directory's whole tree and the directory itself; fails where another mount begins.
+fn walk(parent: BorrowedFd<'_>, name: &[u8], depth: usize, visit: Visit<'_>) -> io::Result<()> {
     if depth > DEPTH_MAX {
         return Err(io::Error::other("more than 1024 directories in each other"));
     }
-    let fd = fs::openat(parent, name, pack::DIRECTORY, Mode::empty())?;
+    let fd = pack::open_directory(parent, name)?;
     for child in pack::sorted_names(fd.as_fd())? {
         let stat = fs::statat(&fd, &child, AtFlags::SYMLINK_NOFOLLOW)?;
-        let is_directory = FileType::from_raw_mode(stat.st_mode).is_dir();
-        remove(fd.as_fd(), child.to_bytes(), is_directory, depth + 1)?;
+        match FileType::from_raw_mode(stat.st_mode).is_dir() {
+            true => walk(fd.as_fd(), child.to_bytes(), depth + 1, visit)?,
+            false => visit(fd.as_fd(), child.to_bytes(), AtFlags::empty())?,
+        }
     }
-    Ok(fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+    visit(parent, name, AtFlags::REMOVEDIR)
 }

@@ -138,6 +138,39 @@ fn mounts_of_a_container_are_seen_and_their_rights_kept() {
 }
 
 #[test]
+fn what_is_mounted_is_never_taken_for_what_lies_beneath() {
+    let engine = Engine::start();
+    let dir = ground(&engine);
+    let volume = dir.join("volume");
+    std::fs::create_dir(&volume).unwrap();
+    std::fs::write(volume.join("inside"), "bound").unwrap();
+    // An archive whose file stands where the container has a directory with a mount in it.
+    let tree = dir.join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::write(tree.join("data"), "a file").unwrap();
+    let tar = dir.join("put.tar");
+    crate::harness::pack(&tree, &["-cf"], &tar);
+    let archive = std::fs::read_to_string(&tar).unwrap();
+    let bind = format!("{}:/data/vol", volume.display());
+    engine.background("runs", &["-v", &bind], &["sleep", "1000"]);
+    let create = ["create", "--network", "none", "--name"];
+    engine.wharf([&create[..], &["rests", "-v", &bind, "busybox", "true"]].concat()).ok();
+    for name in ["runs", "rests"] {
+        let path = format!("/containers/{name}/archive?path=/");
+        let (status, body) = engine.call("PUT", &path, Some(&archive)).unwrap();
+        assert_ne!(status, 200, "{name}: {body}");
+        assert_eq!(text(volume.join("inside")), "bound", "{name}");
+    }
+    // A source that only a start makes: what is written would be hidden by it.
+    let later = format!("{}:/data", dir.join("later").display());
+    engine.wharf([&create[..], &["later", "-v", &later, "busybox", "true"]].concat()).ok();
+    let (status, body) =
+        engine.call("PUT", "/containers/later/archive?path=/", Some(&archive)).unwrap();
+    assert!(status != 200 && body.contains("which a start would"), "{body}");
+    engine.finish();
+}
+
+#[test]
 fn absolute_links_lead_where_they_lead_in_the_container() {
     let engine = Engine::start();
     let script = "mkdir -p /run/d /var; ln -s /run /var/run; echo x >/run/d/f; \
