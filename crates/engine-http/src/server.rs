@@ -127,7 +127,15 @@ async fn answer(engine: Arc<Engine>, caller: Caller, request: Request<Incoming>)
     let call = Call::new(engine, caller, head, values, request);
     let method = call.head.method.clone();
     let path = call.head.path.clone();
-    let outcome = (route.handler)(call).await.unwrap_or_else(Reply::from);
+    // A task of its own: what was begun for a client that leaves meanwhile is done to its end.
+    // Streams are bodies of answers, and end with their connection.
+    let outcome = match tokio::spawn((route.handler)(call)).await {
+        Ok(outcome) => outcome.unwrap_or_else(Reply::from),
+        Err(error) => {
+            tracing::error!(%method, path, %error, "a handler did not come to its end");
+            Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "the request failed in the engine")
+        }
+    };
     tracing::debug!(%method, path, status = outcome.status().as_u16(), uid = caller.uid, "call");
     reply::finish(outcome)
 }

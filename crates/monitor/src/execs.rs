@@ -200,10 +200,14 @@ impl Execs {
         for exec in self.running.iter_mut().filter(|exec| !exec.told) {
             let exit = match exec.exit {
                 Some(exit) => exit,
-                None => sys::process::wait(exec.pidfd.as_fd(), true)
-                    .ok()
-                    .flatten()
-                    .unwrap_or(Exit::Code(255)),
+                None => {
+                    // Dead with its process namespace, unless that is the host's or another's.
+                    drop(sys::process::pidfd_send_signal(exec.pidfd.as_fd(), sys::libc::SIGKILL));
+                    sys::process::wait(exec.pidfd.as_fd(), true)
+                        .ok()
+                        .flatten()
+                        .unwrap_or(Exit::Code(255))
+                }
             };
             exec.exit = Some(exit);
             exec.streams.drain(&mut self.no_log);

@@ -14,7 +14,7 @@ use super::{Ask, Reply};
 use crate::engine::networks;
 use crate::error::{EngineError, Result};
 use crate::failpoint;
-use crate::spec::Caller;
+use crate::spec::{Caller, WaitOutcome};
 use link::Link;
 
 /// A client that was answered "attached" hands its connection over in microseconds.
@@ -198,7 +198,13 @@ impl Task {
         state.exit_code = code;
         state.error = error.client_text();
         self.save_or_log();
-        self.container.view().starting = false;
+        {
+            let mut view = self.container.view();
+            view.starting = false;
+            // Who waits for the end of a run that never was would wait for ever.
+            let outcome = WaitOutcome { code, error: Some(self.record.state.error.clone()) };
+            view.waiters.exited(&outcome);
+        }
         self.begin_cleanup();
         let auto_remove = self.record.host.auto_remove;
         if starting.replies.is_empty() {

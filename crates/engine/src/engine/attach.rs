@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::container::log;
 use crate::container::state::{Action, Request, State, transition};
-use crate::container::{Container, Message};
+use crate::container::{Container, Message, Queued};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::spec::{AttachWish, Caller};
@@ -66,7 +66,7 @@ fn reserve(container: &Container, called: &str) -> Result<Way> {
     if action != Action::Queue || view.starting || state == State::Running {
         return Ok(Way::Live);
     }
-    view.queued.retain_mut(|ticket| !matches!(ticket.try_recv(), Err(closed) if is_gone(&closed)));
+    view.queued.retain_mut(waits_still);
     if view.queued.len() >= QUEUED_MAX {
         return Err(EngineError::new(
             stdx::Kind::Exhausted,
@@ -78,8 +78,20 @@ fn reserve(container: &Container, called: &str) -> Result<Way> {
     Ok(Way::Queued(sender))
 }
 
-fn is_gone(error: &oneshot::error::TryRecvError) -> bool {
-    matches!(error, oneshot::error::TryRecvError::Closed)
+/// Whether a queued client is still to be expected, or is there. Looking takes its connection out
+/// of the channel: it is put back.
+fn waits_still(client: &mut Queued) -> bool {
+    match client.try_recv() {
+        Ok(given) => {
+            let (sender, receiver) = oneshot::channel();
+            // The other end is in our hand.
+            drop(sender.send(given));
+            *client = receiver;
+            true
+        }
+        Err(oneshot::error::TryRecvError::Empty) => true,
+        Err(oneshot::error::TryRecvError::Closed) => false,
+    }
 }
 
 /// See [`Engine::attach`].

@@ -257,13 +257,13 @@ impl Engine {
         let mut stream = UnixStream::connect(self.socket()).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let body = body.unwrap_or("");
-        write!(
-            stream,
+        // In one piece: an answer that does not want the body may come before a second one.
+        let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
-        )
-        .ok()?;
+        );
+        stream.write_all(request.as_bytes()).ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
