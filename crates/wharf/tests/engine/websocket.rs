@@ -119,9 +119,9 @@ fn both_streams_history_and_the_end() {
     // Before it runs: the streams come with the start. And all of them, as old clients expect.
     let mut early = Socket::attached(&engine, "/v1.41/containers/talk/attach/ws?stream=1");
     // One that comes while the first waits takes nothing from it, nor does one that has left.
-    drop(Socket::attached(&engine, "/v1.41/containers/talk/attach/ws?stream=1"));
-    let mut second =
-        Socket::attached(&engine, "/v1.51/containers/talk/attach/ws?stream=1&stdout=1");
+    let output = "/v1.51/containers/talk/attach/ws?stream=1&stdout=1";
+    drop(Socket::attached(&engine, output));
+    let mut second = Socket::attached(&engine, output);
     engine.wharf(["start", "talk"]).ok();
     assert_eq!(second.output(4), b"out\n");
     let both = early.output(8);
