@@ -232,6 +232,8 @@ class Bench:
         """Memory per idle container, of the idle engine, and descriptors per container."""
         count = self.options.memory_containers
         idle = {e.name: lambda e=e: e.pss_bytes() / 2**20 for e in (self.wharf, self.dockerd)}
+        # After the benchmarks before.
+        time.sleep(IDLE_SECONDS)
         self.record("idle engine before any container, PSS", "MiB", rounds(idle, 2))
         subjects = {e.name: lambda e=e: memory(e, count) for e in (self.wharf, self.dockerd)}
         measured = rounds(subjects, self.options.memory_rounds, warm=0)
