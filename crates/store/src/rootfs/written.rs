@@ -62,7 +62,8 @@ pub(super) fn below(
         }
     }
     found.sort();
-    Ok(Some(found))
+    // The last one may have been an empty directory.
+    Ok(Some(found).filter(|found| found.len() <= most))
 }
 
 #[cfg(test)]
