@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use client::{Client, ClientError};
-use store::{FilesError, Rename};
+use files::{FilesError, Rename};
 use sys::rustix;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
@@ -142,7 +142,7 @@ async fn from_container(
     let (receiver, mut sender) = pipe_for_writing().map_err(CopyError::Here)?;
     let unpacking = tokio::task::spawn_blocking(move || {
         let input = std::fs::File::from(receiver);
-        store::unpack_into(input, directory.as_ref(), rename.as_ref())
+        files::unpack_into(input, directory.as_ref(), rename.as_ref())
     });
     let mut bytes = 0;
     let mut broken = None;
@@ -214,7 +214,7 @@ async fn to_container(
     let counted = Counted { pipe: std::fs::File::from(sender), bytes: bytes.clone() };
     let packing = tokio::task::spawn_blocking(move || {
         let output = io::BufWriter::with_capacity(64 << 10, counted);
-        store::pack_path(&source.directory, source.entry.as_ref(), name.as_bytes(), output)
+        files::pack_path(&source.directory, source.entry.as_ref(), name.as_bytes(), output)
     });
     let sent = client.archive_put(container, &directory, copy_ids, receiver).await;
     let packed = packing.await.map_err(|error| CopyError::refused(error.to_string()))?;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use archive::tar::{Entry, EntryKind, Time, Writer};
 use docker_api::{HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary, messages};
 use oci::{Digest, Platform, Reference};
-use store::tar::{Entry, EntryKind, Time, Writer};
 use store::{Image, ImageUser, Loaded, RemoveSpec};
 
 use crate::engine::Engine;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use archive::Unpacker;
 use cgroup::{Cgroup, Hierarchy};
 use docker_api::Timestamp;
 use monitor::protocol::Event;
 use stdx::fs::{Durability, PathError};
-use store::{Store, Unpacker};
+use store::Store;
 
 use crate::container::Container;
 use crate::container::exec::{Exec, ExecState};

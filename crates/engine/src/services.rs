@@ -8,10 +8,11 @@ use std::time::Duration;
 use cgroup::{Cgroup, CgroupError, Hierarchy};
 use collector::{Collector, Target};
 use docker_api::ExecConfig;
+use files::FilesWorker;
 use runtime::foreign::ForeignSpec;
 use runtime::plan::{IdMapping, LaunchPlan, ProcessPlan, RootPlan};
 use stdx::fs::{Durability, PathError};
-use store::{FilesWorker, Store, StoreError};
+use store::{Store, StoreError};
 
 use crate::container::record::{ContainerRecord, Places};
 use crate::engine::prune::Pruning;

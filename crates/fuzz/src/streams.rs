@@ -3,14 +3,15 @@
 use std::io::Read;
 use std::os::fd::AsFd;
 
+use archive::Unpacker;
+use archive::decompress::Decompressor;
+use archive::tar::{EntryKind, Limits, Reader};
+use archive::unpack::UnpackLimits;
 use docker_api::stdcopy;
 use monitor::frame;
 use monitor::protocol::{Event, Request};
 use oci::Platform;
-use store::decompress::Decompressor;
-use store::tar::{EntryKind, Limits, Reader};
-use store::unpack::UnpackLimits;
-use store::{Store, Unpacker};
+use store::Store;
 
 /// Much more than any seed; small enough for thousands of runs a second.
 const BYTES_MAX: u64 = 1 << 20;
@@ -50,7 +51,7 @@ pub(crate) fn layer(bytes: &[u8]) {
     std::fs::create_dir(&inside).expect("a new directory takes another");
     let root = std::fs::File::open(&inside).expect("the directory was made");
     let limits = UnpackLimits { bytes_max: BYTES_MAX, entries_max: 1000 };
-    if let Ok(facts) = store::unpack::unpack(bytes, root.as_fd(), &limits) {
+    if let Ok(facts) = archive::unpack::unpack(bytes, root.as_fd(), &limits) {
         assert!(facts.size <= 2 * BYTES_MAX);
     }
     let beside = std::fs::read_dir(dir.path()).expect("the directory was made").count();

@@ -69,5 +69,5 @@ pub(crate) fn template(bytes: &[u8]) {
 pub(crate) fn change(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    drop(store::change::apply(&mut ImageDefaults::default(), &lines));
+    drop(change::apply(&mut ImageDefaults::default(), &lines));
 }

@@ -4,7 +4,6 @@ use std::io::Read;
 
 use oci::{Digest, HistoryEntry, ImageConfig, ImageDefaults, Reference};
 
-use crate::change;
 use crate::error::StoreError;
 use crate::image::no_such_image;
 use crate::store::Store;

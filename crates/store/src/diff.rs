@@ -11,8 +11,8 @@ use sys::rustix::fs::{self, AtFlags, FileType, Mode, OFlags, Stat};
 use sys::rustix::io::Errno;
 
 use crate::error::StoreError;
-use crate::pack::{self, member::join};
 use crate::store::Store;
+use archive::pack::{self, member::join};
 
 #[cfg(test)]
 mod tests;

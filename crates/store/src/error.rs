@@ -7,8 +7,8 @@ use oci::{Digest, ReferenceError};
 use stdx::Kind;
 use stdx::fs::PathError;
 
-use crate::change::ChangeError;
-use crate::unpack::UnpackError;
+use archive::unpack::UnpackError;
+use change::ChangeError;
 
 /// Why the store did not do something. Texts that Docker's clients see are Docker's own.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use crate::failpoint;
 use crate::layer::Lease;
 use crate::record;
 use crate::store::{ImageState, State, Store, new_image_record};
-use crate::unpack::DeviceNode;
+use archive::unpack::DeviceNode;
 
 /// An image as it is now.
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@ use std::io::Read;
 
 use oci::{Digest, HistoryEntry, ImageConfig, ImageDefaults, Platform, Reference, RootFs};
 
-use crate::change;
 use crate::error::StoreError;
 use crate::store::Store;
 

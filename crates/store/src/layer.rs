@@ -10,10 +10,10 @@ use stdx::fs::{Durability, PathError};
 use crate::disk;
 use crate::error::StoreError;
 use crate::failpoint;
-use crate::recipe::{LayerStream, SPARE};
 use crate::record::{self, FORMAT, LayerRecord};
 use crate::store::{LayerState, Store};
-use crate::unpack::{LayerFacts, UnpackLimits};
+use archive::recipe::{LayerStream, SPARE};
+use archive::unpack::{LayerFacts, UnpackLimits};
 
 /// Most that one layer may hold, if the disk has room for it.
 const LAYER_BYTES_MAX: u64 = 1 << 40;
@@ -245,3 +245,6 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

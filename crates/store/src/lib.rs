@@ -17,50 +17,35 @@
 //! This crate is synchronous and blocks on disks. It knows nothing of mounts, running containers,
 //! registries or HTTP.
 
-pub mod change;
 mod commit;
-mod copy;
-pub mod decompress;
 mod diff;
 mod disk;
 mod error;
 pub mod failpoint;
-mod files;
 mod image;
 mod import;
 mod layer;
 mod load;
-mod pack;
-mod recipe;
 mod record;
 mod remove;
 mod rootfs;
 mod save;
 mod store;
 mod tag;
-pub mod tar;
-pub mod unpack;
 mod usage;
 
 pub use commit::CommitSpec;
-pub use copy::{pack_path, unpack_into};
 pub use diff::{Change, ChangeKind};
 pub use error::StoreError;
-pub use files::{
-    Content, FilesBind, FilesError, FilesPlace, FilesTask, FilesWorker, PathFacts, Rename,
-    files_worker_main,
-};
 pub use image::{Image, ImageFlags};
 pub use import::ImportSpec;
 pub use layer::{Lease, PendingLayer};
 pub use load::{LoadProgress, Loaded};
-pub use recipe::LayerStream;
 pub use record::LayerRecord;
 pub use remove::{ImageUser, RemoveSpec, Removed};
 pub use rootfs::{Rootfs, RootfsPaths, RootfsSize};
 pub use save::SavePlan;
 pub use store::Store;
-pub use unpack::{DeviceNode, Unpacker, unpack_worker_main};
 pub use usage::LayerUsage;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use oci::Digest;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::unpack::LayerFacts;
+use archive::unpack::LayerFacts;
 
 /// The format of all records.
 pub(crate) const FORMAT: u32 = 1;

@@ -14,7 +14,7 @@ use crate::failpoint;
 use crate::image::no_such_image;
 use crate::record::{self, FORMAT, RootfsRecord};
 use crate::store::Store;
-use crate::unpack::RootAttributes;
+use archive::unpack::RootAttributes;
 
 mod written;
 

@@ -16,7 +16,7 @@ use stdx::fs::PathError;
 use crate::error::StoreError;
 use crate::image::Image;
 use crate::store::Store;
-use crate::tar::{Entry, EntryKind, Time, Writer};
+use archive::tar::{Entry, EntryKind, Time, Writer};
 
 /// What is to be saved: images in the order in which they were asked for, with the names that
 /// the archive gives them.

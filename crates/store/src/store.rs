@@ -15,7 +15,7 @@ use crate::failpoint;
 use crate::record::{
     self, FORMAT, ImageRecord, LayerRecord, RECORD_BYTES_MAX, RootfsRecord, TagsRecord,
 };
-use crate::unpack::Unpacker;
+use archive::unpack::Unpacker;
 
 /// Images, layers and root file systems in one directory. Shared by reference between threads.
 pub struct Store {

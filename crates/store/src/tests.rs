@@ -9,6 +9,7 @@ use stdx::Kind;
 
 use super::*;
 use crate::testing::{docker_archive, layer, run};
+use archive::Unpacker;
 
 struct Ground {
     _dir: tempfile::TempDir,

@@ -94,11 +94,11 @@ pub fn spawner_main() -> i32 {
 /// `wharf unpack-worker`: started by an engine only.
 pub fn unpack_worker_main(words: &[String]) -> i32 {
     let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-    store::unpack_worker_main(&words)
+    archive::unpack_worker_main(&words)
 }
 
 /// `wharf files-worker`: started by an engine only.
 pub fn files_worker_main(words: &[String]) -> i32 {
     let words: Vec<std::ffi::OsString> = words.iter().map(Into::into).collect();
-    store::files_worker_main(&words)
+    files::files_worker_main(&words)
 }

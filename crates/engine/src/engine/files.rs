@@ -1,4 +1,4 @@
-//! Files of containers: `cp`, `export`, `diff`, by a worker (see [`store::FilesWorker`]).
+//! Files of containers: `cp`, `export`, `diff`, by a worker (see [`files::FilesWorker`]).
 
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use docker_api::{Change, PathStat, Timestamp};
+use files::{FilesBind, FilesError, FilesPlace, FilesTask, PathFacts};
 use stdx::Kind;
-use store::{ChangeKind, FilesBind, FilesError, FilesPlace, FilesTask, PathFacts};
+use store::ChangeKind;
 
 use crate::container::Container;
 use crate::container::record::ContainerRecord;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use docker_api::ContainerConfig;
+use files::{FilesPlace, FilesTask};
 use oci::{Digest, ImageDefaults};
 use plan::merge::of_config;
-use store::{CommitSpec, FilesPlace, FilesTask, Store};
+use store::{CommitSpec, Store};
 
 use super::reference;
 use crate::container::Container;

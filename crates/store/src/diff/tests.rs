@@ -9,7 +9,8 @@ use sys::rustix;
 
 use super::ChangeKind;
 use crate::testing::{archive, dir, file};
-use crate::{ImportSpec, Store, Unpacker};
+use crate::{ImportSpec, Store};
+use archive::Unpacker;
 
 fn whiteout(path: &Path) {
     let kind = rustix::fs::FileType::CharacterDevice;

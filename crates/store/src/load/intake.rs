@@ -6,11 +6,11 @@ use std::io::{self, Read};
 use oci::{Digest, HashingReader, ImageConfig};
 
 use super::{Assembled, LoadProgress};
-use crate::decompress::{self, Decompressor};
 use crate::error::StoreError;
 use crate::layer::{Lease, PendingLayer};
 use crate::store::Store;
-use crate::tar::{self, Entry, EntryKind, Limits, Reader};
+use archive::decompress::{self, Decompressor};
+use archive::tar::{self, Entry, EntryKind, Limits, Reader};
 
 /// Members of the outer archive: images have a few hundred layers at most, three members each.
 const MEMBERS_MAX: u64 = 100_000;
@@ -243,7 +243,7 @@ impl<'a> Intake<'a> {
 
 /// What Docker says when the archive lacks a file.
 pub(super) fn no_such_file(path: &[u8]) -> StoreError {
-    let path = crate::unpack::printable(path);
+    let path = archive::unpack::printable(path);
     StoreError::bad_image(format!("open {path}: no such file or directory"))
 }
 

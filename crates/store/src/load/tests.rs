@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::testing::{self, archive, docker_archive, file, files, layer, run, symlink};
-use crate::unpack::Unpacker;
+use archive::unpack::Unpacker;
 
 struct Ground {
     _dir: tempfile::TempDir,
@@ -346,7 +346,7 @@ fn progress_is_told() {
 #[test]
 fn load_by_the_jailed_worker() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path(), crate::unpack::tests::jailed()).unwrap();
+    let store = Store::open(dir.path(), testing::jailed()).unwrap();
     let (one, two) = (layer(&[("a", "1")]), layer(&[("b", "2")]));
     let bytes = docker_archive("app:1", &[&one, &here("gzip", &two)], "");
     // The configuration names the compressed bytes' digest: not the layer's.

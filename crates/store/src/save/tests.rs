@@ -3,7 +3,8 @@
 use oci::Platform;
 
 use crate::testing::{docker_archive, layer, run};
-use crate::{Loaded, Store, StoreError, Unpacker};
+use crate::{Loaded, Store, StoreError};
+use archive::Unpacker;
 
 fn load(store: &Store, bytes: &[u8]) -> Vec<String> {
     let loaded = store.load(&mut &bytes[..], &Platform::host(), &mut |_| ()).unwrap();

@@ -3,7 +3,7 @@ use oci::Platform;
 use super::*;
 use crate::load::Loaded;
 use crate::testing::{docker_archive, layer};
-use crate::unpack::Unpacker;
+use archive::unpack::Unpacker;
 
 fn load(store: &Store, name: &str, layers: &[&[u8]]) -> Digest {
     let archive = docker_archive(name, layers, name);

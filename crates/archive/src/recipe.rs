@@ -7,9 +7,6 @@
 
 mod replay;
 
-#[cfg(test)]
-mod tests;
-
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -24,10 +21,10 @@ use crate::tar::Segment;
 pub use replay::LayerStream;
 
 /// A recipe's name in the layer's directory.
-pub(crate) const RECIPE: &str = "recipe";
+pub const RECIPE: &str = "recipe";
 
 /// The directory beside it, of files that were replaced later in their own archive.
-pub(crate) const SPARE: &str = "spare";
+pub const SPARE: &str = "spare";
 
 /// The first line.
 const MAGIC: &[u8] = b"wharf recipe 1\n";
@@ -49,14 +46,14 @@ const LITERAL_BYTES_MAX: usize = 64 * 1024;
 const ZSTD_LEVEL: i32 = 1;
 
 /// Where a recipe goes while its layer is unpacked.
-pub(crate) struct Place {
+pub struct Place {
     recipe: File,
     spare: Option<OwnedFd>,
 }
 
 impl Place {
     /// Makes the recipe of the layer whose files come into `directory`, in the directory above.
-    pub(crate) fn beside(directory: &Path) -> io::Result<Place> {
+    pub fn beside(directory: &Path) -> io::Result<Place> {
         let recipe = File::create(directory.join("..").join(RECIPE))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let spare = fs::openat(fs::CWD, directory.join("..").join(SPARE), flags, Mode::empty());
@@ -66,7 +63,7 @@ impl Place {
 
 /// Writes a recipe while the archive is read. Copies share it.
 #[derive(Clone)]
-pub(crate) struct Recorder(Rc<RefCell<Recording>>);
+pub struct Recorder(Rc<RefCell<Recording>>);
 
 struct Recording {
     /// `None`: nothing is recorded.
@@ -80,7 +77,7 @@ struct Recording {
 
 impl Recorder {
     /// Records into `place`.
-    pub(crate) fn new(place: Option<Place>) -> io::Result<Recorder> {
+    pub fn new(place: Option<Place>) -> io::Result<Recorder> {
         let (recipe, spare) = match place {
             Some(place) => (Some(place.recipe), place.spare),
             None => (None, None),
@@ -98,7 +95,7 @@ impl Recorder {
     }
 
     /// Notes bytes of the archive, unless they are content.
-    pub(crate) fn pass(&self, bytes: &[u8]) -> io::Result<()> {
+    pub fn pass(&self, bytes: &[u8]) -> io::Result<()> {
         let mut recording = self.0.borrow_mut();
         if recording.is_paused || recording.output.is_none() {
             return Ok(());
@@ -113,7 +110,7 @@ impl Recorder {
     }
 
     /// What follows, up to [`Recorder::resume`], is the content of the file at `path`.
-    pub(crate) fn content(&self, path: &[u8], segments: &[Segment]) -> io::Result<()> {
+    pub fn content(&self, path: &[u8], segments: &[Segment]) -> io::Result<()> {
         let mut recording = self.0.borrow_mut();
         recording.is_paused = true;
         recording.flush_literal()?;
@@ -129,18 +126,13 @@ impl Recorder {
     }
 
     /// Headers again.
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.0.borrow_mut().is_paused = false;
     }
 
     /// Takes the file at `name` in `parent`, `path` in the layer, out of the layer's way: its
     /// content is still part of the archive.
-    pub(crate) fn put_aside(
-        &self,
-        parent: BorrowedFd<'_>,
-        name: &[u8],
-        path: &[u8],
-    ) -> io::Result<()> {
+    pub fn put_aside(&self, parent: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> io::Result<()> {
         let mut recording = self.0.borrow_mut();
         let Some(spare) = &recording.spare else {
             return Ok(fs::unlinkat(parent, name, fs::AtFlags::empty())?);
@@ -156,7 +148,7 @@ impl Recorder {
     }
 
     /// Ends the recipe.
-    pub(crate) fn finish(self) -> io::Result<()> {
+    pub fn finish(self) -> io::Result<()> {
         let mut recording = self.0.borrow_mut();
         recording.flush_literal()?;
         recording.write(&[END])?;
@@ -198,9 +190,9 @@ fn put_path(event: &mut Vec<u8>, path: &[u8]) -> io::Result<()> {
 }
 
 /// Passes on what is read, and notes it.
-pub(crate) struct Recorded<R> {
-    pub(crate) input: R,
-    pub(crate) recorder: Recorder,
+pub struct Recorded<R> {
+    pub input: R,
+    pub recorder: Recorder,
 }
 
 impl<R: Read> Read for Recorded<R> {

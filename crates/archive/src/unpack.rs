@@ -8,13 +8,13 @@
 //! that a hostile layer can damage itself at most; [`Unpacker`] runs this in a jail all the same.
 
 mod apply;
-pub(crate) mod attributes;
-pub(crate) mod path;
+pub mod attributes;
+pub mod path;
 mod tree;
 mod worker;
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub mod tests;
 
 use std::io;
 
@@ -24,7 +24,7 @@ use stdx::Kind;
 use crate::tar::TarError;
 
 pub use apply::unpack;
-pub(crate) use apply::unpack_recorded;
+pub use apply::unpack_recorded;
 pub use worker::{UnpackError, Unpacker, unpack_worker_main};
 
 /// What one layer may be at most.
@@ -153,6 +153,6 @@ impl LayerError {
 }
 
 /// Foreign bytes in a form that can be printed.
-pub(crate) fn printable(bytes: &[u8]) -> String {
+pub fn printable(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }

@@ -100,7 +100,7 @@ pub enum EntryKind {
 }
 
 /// Whether a stream whose first block is `start` can be an archive. Zeros are an empty one.
-pub(crate) fn may_begin(start: &[u8]) -> bool {
+pub fn may_begin(start: &[u8]) -> bool {
     let block: Option<&header::Block> = start.first_chunk();
     block.is_some_and(|b| b.iter().all(|byte| *byte == 0) || header::parse(b).is_ok())
 }

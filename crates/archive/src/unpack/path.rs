@@ -3,7 +3,7 @@
 /// A normal path below the layer's root: no empty, `.` or `..` components, no slash at the ends.
 /// Empty is the root itself.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub(crate) struct Inside(Vec<u8>);
+pub struct Inside(Vec<u8>);
 
 /// The kernel's `NAME_MAX`.
 const NAME_BYTES_MAX: usize = 255;
@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 512;
 
 impl Inside {
     /// Takes a member's path as archives have it. A leading `/` is dropped, as all unpackers do.
-    pub(crate) fn new(path: &[u8]) -> Result<Inside, &'static str> {
+    pub fn new(path: &[u8]) -> Result<Inside, &'static str> {
         let mut normal = Vec::with_capacity(path.len());
         let mut depth = 0;
         for component in path.split(|byte| *byte == b'/') {
@@ -40,17 +40,17 @@ impl Inside {
     }
 
     /// Whether this is the layer's root.
-    pub(crate) fn is_root(&self) -> bool {
+    pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The bytes, `/` between components.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The directory that holds it, and its name there. Of the root: the root and an empty name.
-    pub(crate) fn split(&self) -> (Inside, &[u8]) {
+    pub fn split(&self) -> (Inside, &[u8]) {
         match self.0.iter().rposition(|byte| *byte == b'/') {
             Some(at) => (
                 Inside(self.0.get(..at).unwrap_or_default().to_vec()),
@@ -61,12 +61,12 @@ impl Inside {
     }
 
     /// The components from the root on.
-    pub(crate) fn components(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'/').filter(|component| !component.is_empty())
     }
 
     /// The path of `name` in this directory.
-    pub(crate) fn join(&self, name: &[u8]) -> Inside {
+    pub fn join(&self, name: &[u8]) -> Inside {
         let mut path = self.0.clone();
         if !path.is_empty() {
             path.push(b'/');

@@ -6,10 +6,15 @@
 //! by anyone who has the host's view (security.md SEC-D01).
 
 mod enter;
-pub(crate) mod extract;
+mod extract;
+mod local;
 mod path;
 mod worker;
 
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../../archive/src/testing.rs"]
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +29,7 @@ use stdx::Kind;
 use sys::rustix;
 
 pub use extract::Rename;
+pub use local::{pack_path, unpack_into};
 pub use worker::files_worker_main;
 
 /// Where a container's files are.

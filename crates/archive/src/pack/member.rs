@@ -23,7 +23,7 @@ pub(super) fn directory_name(path: &[u8]) -> Vec<u8> {
 }
 
 /// `name` in the directory `path`.
-pub(crate) fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
+pub fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     match path.last() {
         None => name.to_vec(),
         Some(b'/') => [path, name].concat(),

@@ -12,7 +12,7 @@ use sys::rustix::io::Errno;
 use super::enter::{Inside, enter};
 use super::extract::{ExtractSpec, Owner};
 use super::{Answer, FilesError, FilesTask, PathFacts, Request, extract, path};
-use crate::pack::{self, Flavor, Packer};
+use archive::pack::{self, Flavor, Packer};
 
 /// Headers are collected; contents go past this buffer.
 const OUTPUT_BYTES: usize = 64 * 1024;

@@ -10,12 +10,12 @@ use sys::rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid};
 use sys::rustix::io::Errno;
 
 use super::{FilesError, path};
-use crate::decompress::Decompressor;
-use crate::pack::{self, member::join};
-use crate::tar::{Entry, EntryKind, Limits, Reader, Segment, Time};
-use crate::unpack::attributes;
-use crate::unpack::path::Inside;
-use crate::unpack::printable;
+use archive::decompress::Decompressor;
+use archive::pack::{self, member::join};
+use archive::tar::{Entry, EntryKind, Limits, Reader, Segment, Time};
+use archive::unpack::attributes;
+use archive::unpack::path::Inside;
+use archive::unpack::printable;
 
 /// Bytes that come out of one archive: the disk is full long before.
 const BYTES_MAX: u64 = 1 << 40;

@@ -4,7 +4,7 @@
 //! Two sorts of trees are written: what a container sees, and the upper directory of its overlay,
 //! whose whiteouts and opaque directories become those of a layer (image-spec layer.md#whiteouts).
 
-pub(crate) mod member;
+pub mod member;
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ const DEPTH_MAX: usize = 1024;
 
 /// What sort of tree is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flavor {
+pub enum Flavor {
     /// As it is seen.
     Merged,
     /// The upper directory of an overlay, as a layer.
@@ -33,7 +33,7 @@ pub(crate) enum Flavor {
 }
 
 /// An archive that is being written.
-pub(crate) struct Packer<W: Write> {
+pub struct Packer<W: Write> {
     writer: Writer<W>,
     flavor: Flavor,
     /// First names of files with several.
@@ -43,23 +43,23 @@ pub(crate) struct Packer<W: Write> {
 }
 
 impl<W: Write> Packer<W> {
-    pub(crate) fn new(output: W, flavor: Flavor) -> Packer<W> {
+    pub fn new(output: W, flavor: Flavor) -> Packer<W> {
         Packer { writer: Writer::new(output), flavor, links: HashMap::new(), left_empty: None }
     }
 
     /// What is in this directory is not written.
-    pub(crate) fn leave_empty(&mut self, path: Vec<u8>) {
+    pub fn leave_empty(&mut self, path: Vec<u8>) {
         self.left_empty = Some(path);
     }
 
     /// Writes everything in `root`; the directory itself is not a member.
-    pub(crate) fn contents(&mut self, root: BorrowedFd<'_>) -> io::Result<()> {
+    pub fn contents(&mut self, root: BorrowedFd<'_>) -> io::Result<()> {
         let names = sorted_names(root)?;
         self.children(root, b"", names, 0)
     }
 
     /// Writes a directory as `name`, and everything in it.
-    pub(crate) fn directory(&mut self, root: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+    pub fn directory(&mut self, root: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
         let entry = member::entry(member::directory_name(name), EntryKind::Directory, root)?;
         self.writer.append(&entry, io::empty())?;
         let names = sorted_names(root)?;
@@ -67,18 +67,13 @@ impl<W: Write> Packer<W> {
     }
 
     /// Writes what stands at `name` in `parent`, which is no directory, as `path`.
-    pub(crate) fn single(
-        &mut self,
-        parent: BorrowedFd<'_>,
-        name: &CStr,
-        path: &[u8],
-    ) -> io::Result<()> {
+    pub fn single(&mut self, parent: BorrowedFd<'_>, name: &CStr, path: &[u8]) -> io::Result<()> {
         let stat = fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
         self.leaf(parent, name, path, &stat)
     }
 
     /// Writes the end mark.
-    pub(crate) fn finish(self) -> io::Result<W> {
+    pub fn finish(self) -> io::Result<W> {
         self.writer.finish()
     }
 
@@ -212,21 +207,21 @@ impl<W: Write> Packer<W> {
     }
 }
 
-pub(crate) const DIRECTORY: OFlags =
+pub const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 const FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Whether overlay hides what is below this directory.
-pub(crate) fn is_opaque(directory: BorrowedFd<'_>) -> bool {
+pub fn is_opaque(directory: BorrowedFd<'_>) -> bool {
     let mut value = [0; 2];
     let got = fs::fgetxattr(directory, c"user.overlay.opaque", &mut value);
     matches!((got, value[0]), (Ok(1), b'y'))
 }
 
 /// The names in a directory, sorted, without `.` and `..`.
-pub(crate) fn sorted_names(directory: BorrowedFd<'_>) -> io::Result<Vec<std::ffi::CString>> {
+pub fn sorted_names(directory: BorrowedFd<'_>) -> io::Result<Vec<std::ffi::CString>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
         let name = entry?.file_name().to_owned();
@@ -239,7 +234,7 @@ pub(crate) fn sorted_names(directory: BorrowedFd<'_>) -> io::Result<Vec<std::ffi
 }
 
 /// Whether this is on a file system that shows the kernel's own state, not files.
-pub(crate) fn is_of_the_kernel(fd: BorrowedFd<'_>) -> bool {
+pub fn is_of_the_kernel(fd: BorrowedFd<'_>) -> bool {
     // linux/magic.h: proc, sysfs, cgroup, cgroup2, devpts, mqueue, debugfs, tracefs, securityfs,
     // bpf, efivarfs, pstore, configfs, selinuxfs.
     const MAGIC: [u64; 14] = [
@@ -271,7 +266,7 @@ fn is_gone(cause: Errno) -> bool {
 }
 
 /// Opens a directory in `root`, resolved without links.
-pub(crate) fn open_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
+pub fn open_directory(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     use fs::ResolveFlags;
     let resolve = ResolveFlags::BENEATH
         .union(ResolveFlags::NO_SYMLINKS)

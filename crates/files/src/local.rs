@@ -9,9 +9,9 @@ use std::path::Path;
 
 use sys::rustix::fs::{self, AtFlags, FileType, Mode};
 
-use crate::files::extract::{ExtractSpec, Owner, extract};
-use crate::files::{FilesError, Rename};
-use crate::pack::{self, Flavor, Packer};
+use crate::extract::{ExtractSpec, Owner, extract};
+use crate::{FilesError, Rename};
+use archive::pack::{self, Flavor, Packer};
 
 /// Writes the archive of `base` in `directory`, a link as a link, under the name `name`.
 ///

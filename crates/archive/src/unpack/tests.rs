@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -349,16 +348,8 @@ fn worker_entry() {
     }
 }
 
-/// This test program as the worker: what the harness itself prints is cut away.
-pub(crate) fn jailed() -> Unpacker {
-    let program = std::env::current_exe().unwrap();
-    let script = format!(
-        "STORE_TEST_WORKER=\"$1\" '{}' --exact unpack::tests::worker_entry --nocapture \
-         | grep -ao '{{.*'",
-        program.display()
-    );
-    let arguments = ["-c", &script, "worker"].map(OsString::from).to_vec();
-    Unpacker::new(PathBuf::from("/bin/sh"), arguments)
+fn jailed() -> Unpacker {
+    testing::jailed_by("unpack::tests::worker_entry")
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub fn unpack(
 }
 
 /// See [`unpack`]; writes the layer's recipe as well.
-pub(crate) fn unpack_recorded(
+pub fn unpack_recorded(
     input: impl Read,
     root: BorrowedFd<'_>,
     limits: &UnpackLimits,

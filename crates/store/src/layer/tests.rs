@@ -2,9 +2,10 @@
 
 use std::io::Read;
 
-use crate::testing::{self, archive, dir, file, hard_link, pax, raw, run, symlink};
-use crate::unpack::tests::jailed;
-use crate::{Store, Unpacker};
+use archive::Unpacker;
+
+use crate::Store;
+use crate::testing::{self, archive, dir, file, hard_link, jailed, pax, raw, run, symlink};
 
 /// Unpacks an archive, by the worker and in this process, and reads it again.
 fn check(bytes: &[u8]) {

@@ -10,13 +10,13 @@ use crate::tar::{Entry, Time};
 
 /// What became of a member's extended attributes.
 #[derive(Default)]
-pub(crate) struct XattrOutcome {
-    pub(crate) dropped: u64,
-    pub(crate) has_capability: bool,
+pub struct XattrOutcome {
+    pub dropped: u64,
+    pub has_capability: bool,
 }
 
 /// Why a member's owner could not be set: in a user namespace the kernel knows only some ids.
-pub(crate) fn owner_error(errno: Errno, entry: &Entry) -> io::Error {
+pub fn owner_error(errno: Errno, entry: &Entry) -> io::Error {
     let (uid, gid) = (entry.uid, entry.gid);
     match errno {
         Errno::INVAL => io::Error::other(format!(
@@ -28,7 +28,7 @@ pub(crate) fn owner_error(errno: Errno, entry: &Entry) -> io::Error {
 
 /// Sets owner, then mode, then extended attributes: a change of owner takes set-id bits and file
 /// capabilities away (chown(2)).
-pub(crate) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> io::Result<XattrOutcome> {
+pub fn set(fd: BorrowedFd<'_>, entry: &Entry) -> io::Result<XattrOutcome> {
     fs::fchown(fd, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))
         .map_err(|errno| owner_error(errno, entry))?;
     fs::fchmod(fd, Mode::from_raw_mode(entry.mode))?;
@@ -46,12 +46,12 @@ pub(crate) fn set(fd: BorrowedFd<'_>, entry: &Entry) -> io::Result<XattrOutcome>
 }
 
 /// Sets the time of last change; the time of last access becomes the same.
-pub(crate) fn set_times(fd: BorrowedFd<'_>, time: Time) -> io::Result<()> {
+pub fn set_times(fd: BorrowedFd<'_>, time: Time) -> io::Result<()> {
     Ok(fs::futimens(fd, &times(time))?)
 }
 
 /// The same time twice, as the kernel wants it.
-pub(crate) fn times(time: Time) -> Timestamps {
+pub fn times(time: Time) -> Timestamps {
     let time = Timespec { tv_sec: time.seconds, tv_nsec: i64::from(time.nanoseconds) };
     Timestamps { last_access: time, last_modification: time }
 }

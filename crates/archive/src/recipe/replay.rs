@@ -55,7 +55,7 @@ enum Now {
 
 impl LayerStream {
     /// Of the layer in this directory.
-    pub(crate) fn open(directory: &Path) -> io::Result<LayerStream> {
+    pub fn open(directory: &Path) -> io::Result<LayerStream> {
         let aside = find_aside(directory)?;
         let events = Events::open(directory)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
