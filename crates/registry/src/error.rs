@@ -1,0 +1,240 @@
+//! What can go wrong between a client and a registry. Texts that users of Docker know are Docker's.
+
+use std::error::Error;
+
+use oci::{DigestError, ManifestError};
+use stdx::Kind;
+
+/// Why a registry refused, as it says itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ErrorCode {
+    /// Nobody may do that without saying who they are.
+    Unauthorized,
+    /// This account may not do that.
+    Denied,
+    /// There is no such manifest.
+    ManifestUnknown,
+    /// There is no such repository.
+    NameUnknown,
+    /// There is no such blob.
+    BlobUnknown,
+    /// There is no such upload (any more).
+    UploadUnknown,
+    /// Too many requests.
+    TooManyRequests,
+    /// The registry cannot do that.
+    Unsupported,
+    /// Anything else, in lower case with blanks: `digest invalid`.
+    Other(String),
+}
+
+/// A call to a registry failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No connection, or it broke.
+    #[error("{method} \"{url}\": {cause}")]
+    Transport {
+        /// As Go prints it: `Get`, `Head`, `Post`.
+        method: &'static str,
+        /// What was asked for, without secrets.
+        url: String,
+        /// Why not, in one line.
+        cause: String,
+        /// Whether a server was reached at all.
+        is_connected: bool,
+    },
+    /// The registry refused, and said why.
+    #[error("{}{message}", code.prefix())]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its code.
+        code: ErrorCode,
+        /// Its words.
+        message: String,
+        /// When it may be asked again, in seconds.
+        retry_after_s: Option<u64>,
+    },
+    /// It answered with a status that makes no sense there, and no words.
+    #[error("received unexpected HTTP status: {status_line}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// With its name: `502 Bad Gateway`.
+        status_line: String,
+        /// When it may be asked again, in seconds.
+        retry_after_s: Option<u64>,
+    },
+    /// The registry wants to know who asks, and nobody said.
+    #[error("no basic auth credentials")]
+    NoCredentials,
+    /// An answer is not what the protocol says.
+    #[error("failed to understand the answer of `{url}`: {reason}")]
+    Answer {
+        /// What was asked for, without secrets.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An answer is larger than its kind may be.
+    #[error("failed to read the answer of `{url}`: it is larger than `{bytes_max}` bytes")]
+    TooLarge {
+        /// What was asked for, without secrets.
+        url: String,
+        /// The limit.
+        bytes_max: u64,
+    },
+    /// An answer sends us somewhere we do not go.
+    #[error("failed to follow the redirect of `{url}`: {reason}")]
+    Redirect {
+        /// What was asked for, without secrets.
+        url: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Content is not what its digest says.
+    #[error("{0}")]
+    Digest(DigestError),
+    /// A manifest that is none, or that two readers would understand differently.
+    #[error("{0}")]
+    Manifest(#[source] ManifestError),
+    /// Schema 1, which nobody supports any more.
+    #[error(
+        "media type \"{media_type}\" is no longer supported since containerd v2.0, please rebuild \
+         the image as \"application/vnd.docker.distribution.manifest.v2+json\" or \
+         \"application/vnd.oci.image.manifest.v1+json\""
+    )]
+    Schema1 {
+        /// Its media type.
+        media_type: String,
+    },
+    /// A mirror, a proxy, a certificate or `hosts.toml` cannot be used.
+    #[error("failed to use `{place}`: {reason}")]
+    Configuration {
+        /// File, URL or key.
+        place: String,
+        /// What is wrong.
+        reason: String,
+        /// Why, if another part found it.
+        #[source]
+        cause: Option<Box<dyn Error + Send + Sync>>,
+    },
+}
+
+impl ErrorCode {
+    /// From the `code` of an error body.
+    pub fn of(code: &str) -> ErrorCode {
+        match code {
+            "UNAUTHORIZED" => ErrorCode::Unauthorized,
+            "DENIED" => ErrorCode::Denied,
+            "MANIFEST_UNKNOWN" => ErrorCode::ManifestUnknown,
+            "NAME_UNKNOWN" => ErrorCode::NameUnknown,
+            "BLOB_UNKNOWN" => ErrorCode::BlobUnknown,
+            "BLOB_UPLOAD_UNKNOWN" => ErrorCode::UploadUnknown,
+            "TOOMANYREQUESTS" => ErrorCode::TooManyRequests,
+            "UNSUPPORTED" => ErrorCode::Unsupported,
+            other => ErrorCode::Other(other.to_ascii_lowercase().replace('_', " ")),
+        }
+    }
+
+    /// As Docker prints it.
+    pub fn text(&self) -> &str {
+        match self {
+            ErrorCode::Unauthorized => "unauthorized",
+            ErrorCode::Denied => "denied",
+            ErrorCode::ManifestUnknown => "manifest unknown",
+            ErrorCode::NameUnknown => "name unknown",
+            ErrorCode::BlobUnknown => "blob unknown",
+            ErrorCode::UploadUnknown => "blob upload unknown",
+            ErrorCode::TooManyRequests => "toomanyrequests",
+            ErrorCode::Unsupported => "unsupported",
+            ErrorCode::Other(text) => text,
+        }
+    }
+
+    fn prefix(&self) -> String {
+        match self.text() {
+            "" => String::new(),
+            text => format!("{text}: "),
+        }
+    }
+}
+
+impl RegistryError {
+    /// What sort of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            RegistryError::Transport { .. } => Kind::Unavailable,
+            RegistryError::Refused { code, status, .. } => refusal_kind(code, *status),
+            RegistryError::Status { status, .. } => status_kind(*status),
+            RegistryError::NoCredentials => Kind::Unauthenticated,
+            RegistryError::Answer { .. }
+            | RegistryError::TooLarge { .. }
+            | RegistryError::Redirect { .. } => Kind::Internal,
+            RegistryError::Digest(error) => error.kind(),
+            RegistryError::Manifest(error) => error.kind(),
+            RegistryError::Schema1 { .. } => Kind::Unsupported,
+            RegistryError::Configuration { .. } => Kind::Invalid,
+        }
+    }
+
+    /// The registry's own code, if it said one.
+    pub fn code(&self) -> Option<&ErrorCode> {
+        match self {
+            RegistryError::Refused { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The status of the registry's answer, if it is the answer that is the failure.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            RegistryError::Refused { status, .. } | RegistryError::Status { status, .. } => {
+                Some(*status)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may succeed later: the connection broke, or the server is busy.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            RegistryError::Transport { .. } => true,
+            _ => self.status().is_some_and(|status| matches!(status, 408 | 429 | 500..=599)),
+        }
+    }
+
+    /// When the server wants to be asked again.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            RegistryError::Refused { retry_after_s, .. }
+            | RegistryError::Status { retry_after_s, .. } => *retry_after_s,
+            _ => None,
+        }
+    }
+}
+
+fn refusal_kind(code: &ErrorCode, status: u16) -> Kind {
+    match code {
+        ErrorCode::Unauthorized => Kind::Unauthenticated,
+        ErrorCode::Denied => Kind::Forbidden,
+        ErrorCode::ManifestUnknown | ErrorCode::NameUnknown | ErrorCode::BlobUnknown => {
+            Kind::NotFound
+        }
+        ErrorCode::TooManyRequests => Kind::Exhausted,
+        ErrorCode::Unsupported => Kind::Unsupported,
+        ErrorCode::UploadUnknown | ErrorCode::Other(_) => status_kind(status),
+    }
+}
+
+fn status_kind(status: u16) -> Kind {
+    match status {
+        400 => Kind::Invalid,
+        401 => Kind::Unauthenticated,
+        403 => Kind::Forbidden,
+        404 => Kind::NotFound,
+        429 => Kind::Exhausted,
+        500..=599 => Kind::Unavailable,
+        _ => Kind::Internal,
+    }
+}
