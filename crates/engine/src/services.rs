@@ -20,6 +20,7 @@ use crate::error::{EngineError, Result};
 use crate::events::Events;
 use crate::failpoint;
 use crate::ids::IdPool;
+use crate::log_reading::LogReading;
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::spec::EngineConfig;
@@ -50,6 +51,8 @@ pub struct Services {
     pub files: FilesWorker,
     /// What happened.
     pub events: Events,
+    /// What readers of logs share.
+    pub log_reading: Arc<LogReading>,
     /// Starts monitors.
     pub spawner: SpawnerSlot,
     /// Cgroups.
@@ -88,6 +91,7 @@ impl Services {
             records,
             store,
             events: Events::default(),
+            log_reading: Arc::default(),
             spawner,
             collector: Collector::new(hierarchy.clone()),
             hierarchy,

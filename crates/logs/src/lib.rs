@@ -36,14 +36,16 @@ mod size;
 mod tag;
 mod tail;
 mod timestamp;
+mod watch;
 mod writer;
 
 pub use error::LogError;
-pub use follower::{Follower, Next};
+pub use follower::Follower;
 pub use format::Format;
 pub use line::{Line, Stream};
 pub use options::{Attributes, Driver, DriverError, FileOptions, Mode, Rotation};
-pub use reader::{Query, Reader};
+pub use reader::{Next, Query, Reader};
 pub use tag::Subject;
 pub use timestamp::Timestamp;
+pub use watch::{Change, WatchId, Watches};
 pub use writer::{Flushed, Writer};

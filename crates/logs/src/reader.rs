@@ -50,12 +50,39 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the log; one that does not exist yet is empty.
+    /// Opens the log; one that does not exist yet is empty. `stop` is asked now and then: a long
+    /// tail of a compressed log takes its time.
+    ///
+    /// # Errors
+    /// [`LogError::File`], [`LogError::Read`].
+    pub fn open_unless(
+        path: &Path,
+        format: Format,
+        query: &Query,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self, LogError> {
+        Cursor::open(path, format, query, stop).map(|cursor| Self { cursor })
+    }
+
+    /// [`Reader::open_unless`] that nothing stops.
     ///
     /// # Errors
     /// [`LogError::File`], [`LogError::Read`].
     pub fn open(path: &Path, format: Format, query: &Query) -> Result<Self, LogError> {
-        Cursor::open(path, format, query).map(|cursor| Self { cursor })
+        Self::open_unless(path, format, query, &never)
+    }
+
+    /// The next line, after one read at most; never [`Next::Pending`].
+    ///
+    /// # Errors
+    /// [`LogError::Read`].
+    pub fn step(&mut self) -> Result<Next<'_>, LogError> {
+        match self.cursor.buffered() {
+            Some(Found::Line(parsed)) => Ok(Next::Line(self.cursor.line(&parsed))),
+            Some(Found::End) => Ok(Next::End),
+            None if self.cursor.fill()? || self.cursor.next_file() => Ok(Next::More),
+            None => Ok(Next::End),
+        }
     }
 
     /// The next line; torn and foreign ones are skipped.
@@ -67,12 +94,29 @@ impl Reader {
             match self.cursor.buffered() {
                 Some(Found::Line(parsed)) => return Ok(Some(self.cursor.line(&parsed))),
                 Some(Found::End) => return Ok(None),
-                None if self.cursor.fill()? => {}
-                None if self.cursor.next_file() => {}
+                None if self.cursor.fill()? || self.cursor.next_file() => {}
                 None => return Ok(None),
             }
         }
     }
+}
+
+/// What a [`Reader`] or a [`crate::Follower`] has.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// A line.
+    Line(Line<'a>),
+    /// No line in what was read now, but there is more to read.
+    More,
+    /// Nothing now.
+    Pending,
+    /// Nothing ever: the end, or a record later than [`Query::until`].
+    End,
+}
+
+/// For reading that nothing stops.
+pub(crate) fn never() -> bool {
+    false
 }
 
 /// A place in a sequence of files.
@@ -109,12 +153,17 @@ pub(crate) enum Found {
 }
 
 impl Cursor {
-    pub fn open(path: &Path, format: Format, query: &Query) -> Result<Self, LogError> {
+    pub fn open(
+        path: &Path,
+        format: Format,
+        query: &Query,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self, LogError> {
         let mut files = open_all(path)?;
         let mut start = Start::At(0);
         if let Some(tail) = query.tail {
             let first;
-            (first, start) = find_tail(&mut files, format, tail).map_err(LogError::Read)?;
+            (first, start) = find_tail(&mut files, format, tail, stop).map_err(LogError::Read)?;
             files.drain(..first);
         } else if let Some(since) = query.since {
             let newest = files.len().saturating_sub(1);

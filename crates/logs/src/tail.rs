@@ -22,14 +22,17 @@ pub(crate) enum Start {
 }
 
 /// In which file, and where in it, the last `tail` whole records begin.
+///
+/// A search that is stopped fails as interrupted.
 pub(crate) fn find_tail(
     files: &mut [LogFile],
     format: Format,
     tail: u64,
+    stop: &dyn Fn() -> bool,
 ) -> io::Result<(usize, Start)> {
     let mut left = tail;
     for (number, log) in files.iter_mut().enumerate().rev() {
-        let (start, found) = find_in(log, format, left)?;
+        let (start, found) = find_in(log, format, left, stop)?;
         left -= found;
         if left == 0 {
             return Ok((number, start));
@@ -39,7 +42,12 @@ pub(crate) fn find_tail(
 }
 
 /// Where the last `count` records of a file begin, and how many there are of them.
-fn find_in(log: &mut LogFile, format: Format, count: u64) -> io::Result<(Start, u64)> {
+fn find_in(
+    log: &mut LogFile,
+    format: Format,
+    count: u64,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<(Start, u64)> {
     if let Content::Plain(file) = &log.content {
         let end = file.metadata()?.len();
         let found = match format {
@@ -50,18 +58,21 @@ fn find_in(log: &mut LogFile, format: Format, count: u64) -> io::Result<(Start, 
             return Ok((Start::At(at), found));
         }
     }
-    let all = count_records(log, format)?;
+    let all = count_records(log, format, stop)?;
     let found = all.min(count);
     Ok((Start::After(all - found), found))
 }
 
 /// Reads a file through.
-fn count_records(log: &mut LogFile, format: Format) -> io::Result<u64> {
+fn count_records(log: &mut LogFile, format: Format, stop: &dyn Fn() -> bool) -> io::Result<u64> {
     let mut counting = Cursor::over(Some(log.again()?), format, Query::default());
     let mut count = 0;
     loop {
         while counting.next_record().is_some() {
             count += 1;
+        }
+        if stop() {
+            return Err(io::ErrorKind::Interrupted.into());
         }
         if !counting.fill_io()? {
             return Ok(count);
@@ -89,7 +100,7 @@ fn find_newline_backwards(file: &File, end: u64, count: &mut u64) -> io::Result<
         let begin = end - length as u64;
         let block = &mut block[..length];
         file.read_exact_at(block, begin)?;
-        for at in (0..length).rev().filter(|at| block[*at] == b'\n') {
+        for at in memchr::memrchr_iter(b'\n', block) {
             *count -= 1;
             if *count == 0 {
                 return Ok(Some(begin + at as u64));

@@ -10,9 +10,6 @@ use crate::call::{Call, bad_value};
 use crate::hijack;
 use crate::reply::Reply;
 
-/// What a batch of the engine's and the headers of its frames mostly take.
-const BATCH_BYTES: usize = 96 << 10;
-
 pub(super) async fn logs(call: Call) -> Outcome {
     let tail = match call.text("tail") {
         "" | "all" => None,
@@ -32,61 +29,53 @@ pub(super) async fn logs(call: Call) -> Outcome {
     if !(wish.stdout || wish.stderr) {
         return Err(bad_value(format!("Bad parameters: {}", docker_api::messages::NO_STREAM)));
     }
-    let lines = call.engine.logs(call.caller, call.target(), wish).await?;
-    let raw = lines.is_tty();
+    let log = call.engine.logs(call.caller, call.target(), wish).await?;
+    let raw = log.is_tty();
     let content_type = hijack::content_type(call.head.version, raw);
-    let batches = stream::unfold(lines, move |mut lines| async move {
-        let mut batch = Batch::new(raw, !lines.follows());
-        let batch = match lines.next(|piece| batch.add(&piece)).await {
-            Ok(true) => Ok(Bytes::from(batch.bytes)),
-            Ok(false) => return None,
-            Err(error) => Err(std::io::Error::other(error)),
-        };
-        Some((batch, lines))
+    let mut frames = Frames { framed: !raw, joined: !log.follows(), open: None };
+    let lines = log.encoded(Box::new(move |piece, batch| frames.add(piece, batch)));
+    let batches = stream::try_unfold(lines, |mut lines| async move {
+        let batch = lines.next().await.map_err(std::io::Error::other)?;
+        Ok(batch.map(|batch| (Bytes::from(batch), lines)))
     });
     Ok(Reply::stream(content_type, batches))
 }
 
-/// Lines on their way to a client.
-struct Batch {
-    bytes: Vec<u8>,
+/// How lines are put on their way to a client.
+struct Frames {
     framed: bool,
     /// Lines of one stream share a frame. Not where lines are followed: some clients take what
     /// comes live for a line a frame.
     joined: bool,
-    /// The frame that more lines may join: its stream and where it begins.
+    /// The frame of this batch that more lines may join: its stream and where it begins.
     open: Option<(u8, usize)>,
 }
 
-impl Batch {
-    fn new(raw: bool, joined: bool) -> Batch {
-        let bytes = Vec::with_capacity(BATCH_BYTES);
-        Batch { bytes, framed: !raw, joined, open: None }
-    }
-
-    fn add(&mut self, piece: &LogPiece<'_>) {
+impl Frames {
+    fn add(&mut self, piece: &LogPiece<'_>, batch: &mut Vec<u8>) {
         if self.framed {
-            self.frame(piece);
+            self.frame(piece, batch);
         }
-        self.bytes.extend_from_slice(piece.prefix);
-        self.bytes.extend_from_slice(piece.text);
+        batch.extend_from_slice(piece.prefix);
+        batch.extend_from_slice(piece.text);
     }
 
     /// Makes room in a frame.
-    fn frame(&mut self, piece: &LogPiece<'_>) {
+    fn frame(&mut self, piece: &LogPiece<'_>, batch: &mut Vec<u8>) {
         let stream = match piece.stream {
             2 => stdcopy::Stream::Stderr,
             _ => stdcopy::Stream::Stdout,
         };
-        let open = self.open.filter(|(open, _)| self.joined && *open == piece.stream);
-        let begin = open.map_or(self.bytes.len(), |(_, begin)| begin);
+        let is_new = batch.is_empty() || !self.joined;
+        let open = self.open.filter(|(open, _)| !is_new && *open == piece.stream);
+        let begin = open.map_or(batch.len(), |(_, begin)| begin);
         if open.is_none() {
-            self.bytes.extend_from_slice(&[0; stdcopy::HEADER_BYTES]);
+            batch.extend_from_slice(&[0; stdcopy::HEADER_BYTES]);
             self.open = Some((piece.stream, begin));
         }
-        let before = self.bytes.len() - begin - stdcopy::HEADER_BYTES;
+        let before = batch.len() - begin - stdcopy::HEADER_BYTES;
         let length = (before + piece.prefix.len() + piece.text.len()) as u32;
-        self.bytes[begin..begin + stdcopy::HEADER_BYTES]
+        batch[begin..begin + stdcopy::HEADER_BYTES]
             .copy_from_slice(&stdcopy::header(stream, length));
     }
 }

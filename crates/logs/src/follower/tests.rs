@@ -1,9 +1,10 @@
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::*;
-use crate::{FileOptions, Rotation, Stream, Timestamp, Writer};
+use crate::{Change, FileOptions, Rotation, Stream, Timestamp, Watches, Writer};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -16,16 +17,22 @@ fn writer(path: &Path, file_bytes_max: u64, files_max: u32) -> Writer {
 /// What there is now, after waiting for something if `wait`.
 fn drain(follower: &mut Follower) -> Vec<String> {
     let mut lines = Vec::new();
-    while let Next::Line(line) = follower.next_line().unwrap() {
-        lines.push(String::from_utf8(line.text.to_vec()).unwrap().trim_end().to_owned());
+    loop {
+        match follower.step().unwrap() {
+            Next::Line(line) => {
+                lines.push(String::from_utf8(line.text.to_vec()).unwrap().trim_end().to_owned());
+            }
+            Next::More => {}
+            Next::Pending | Next::End => return lines,
+        }
     }
-    lines
 }
 
-fn wait(follower: &Follower) {
+fn wait(watches: &Watches) {
     let timeout = Timespec { tv_sec: DEADLINE.as_secs() as i64, tv_nsec: 0 };
-    let mut fds = [PollFd::from_borrowed_fd(follower.as_fd(), PollFlags::IN)];
+    let mut fds = [PollFd::from_borrowed_fd(watches.as_fd(), PollFlags::IN)];
     assert_eq!(poll(&mut fds, Some(&timeout)), Ok(1), "no announcement in time");
+    watches.changed(|_| ());
 }
 
 #[test]
@@ -35,6 +42,8 @@ fn follows_a_writer_through_rotations() {
     let path = dir.path().join("log");
     // So many files that none goes before it is read, however slow the reader is.
     let mut writer = writer(&path, 5000, 1000);
+    let watches = Watches::new().unwrap();
+    watches.add(&path).unwrap();
     let mut follower = Follower::open(&path, Format::JsonFile, &crate::Query::default()).unwrap();
     let thread = std::thread::spawn(move || {
         for number in 0..COUNT {
@@ -53,7 +62,7 @@ fn follows_a_writer_through_rotations() {
         assert!(begin.elapsed() < DEADLINE, "{} lines", lines.len());
         lines.extend(drain(&mut follower));
         if lines.len() < COUNT {
-            wait(&follower);
+            wait(&watches);
         }
     }
     thread.join().unwrap();
@@ -89,6 +98,8 @@ fn a_file_that_is_compressed_while_it_is_followed_is_read_once() {
 fn starts_at_the_tail_before_the_log_exists_and_after_it_is_emptied() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
+    let watches = Watches::new().unwrap();
+    watches.add(&path).unwrap();
     let mut early = Follower::open(&path, Format::JsonFile, &crate::Query::default()).unwrap();
     assert!(drain(&mut early).is_empty());
     let mut writer = writer(&path, 1 << 40, 1);
@@ -97,13 +108,13 @@ fn starts_at_the_tail_before_the_log_exists_and_after_it_is_emptied() {
         writer.flush();
     };
     say("one\n");
-    wait(&early);
+    wait(&watches);
     assert_eq!(drain(&mut early), ["one"]);
     let query = crate::Query { tail: Some(0), ..crate::Query::default() };
     let mut late = Follower::open(&path, Format::JsonFile, &query).unwrap();
     assert!(drain(&mut late).is_empty());
     say("two\n");
-    wait(&late);
+    wait(&watches);
     assert_eq!((drain(&mut early), drain(&mut late)), (vec!["two".into()], vec!["two".into()]));
     std::fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
     assert!(drain(&mut early).is_empty());
@@ -156,10 +167,44 @@ fn until_ends() {
     writer.write(Stream::Stdout, b"a\n", Timestamp::from_nanos(5));
     writer.flush();
     assert_eq!(drain(&mut follower), ["a"]);
-    assert!(matches!(follower.next_line().unwrap(), Next::Pending));
+    assert!(matches!(follower.step().unwrap(), Next::Pending));
     writer.write(Stream::Stdout, b"b\n", Timestamp::from_nanos(6));
     writer.flush();
     for _ in 0..2 {
-        assert!(matches!(follower.next_line().unwrap(), Next::End));
+        assert!(drain(&mut follower).is_empty());
+        assert!(matches!(follower.step().unwrap(), Next::End));
     }
+}
+
+#[test]
+fn one_instance_watches_many_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let watches = Watches::new().unwrap();
+    // More than the kernel gives instances to a user.
+    let logs: Vec<_> = (0..300)
+        .map(|number| {
+            let path = dir.path().join(number.to_string()).join("log");
+            std::fs::create_dir(path.parent().unwrap()).unwrap();
+            (watches.add(&path).unwrap(), path)
+        })
+        .collect();
+    let (id, path) = &logs[200];
+    assert_eq!(watches.add(path).unwrap(), *id);
+    std::fs::write(path, "x").unwrap();
+    wait_for(&watches, *id);
+    watches.remove(*id);
+    std::fs::write(path, "y").unwrap();
+    std::fs::write(&logs[201].1, "z").unwrap();
+    wait_for(&watches, logs[201].0);
+}
+
+/// Hears of one log, and of no other, but that a watch has ended.
+fn wait_for(watches: &Watches, id: crate::WatchId) {
+    let (begin, mut heard) = (Instant::now(), Vec::new());
+    while !heard.contains(&Change::Log(id)) {
+        assert!(begin.elapsed() < DEADLINE);
+        watches.changed(|change| heard.push(change));
+    }
+    heard.retain(|change| *change != Change::Log(id));
+    assert!(heard.len() <= 1, "{heard:?}");
 }

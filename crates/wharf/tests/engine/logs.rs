@@ -143,3 +143,46 @@ fn any_bytes_and_endless_lines_come_back() {
     }
     engine.finish();
 }
+
+#[test]
+fn a_thousand_logs_are_followed_and_hold_nobody_up() {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    // Of these, 128 inotify instances would be more than a user has.
+    const FOLLOWERS: usize = 1000;
+    let engine = Engine::start();
+    let script = "seq 1 200000; while [ ! -e /go ]; do sleep 0.05; done; echo END-OF-IT";
+    engine.background("many", &[], &["sh", "-c", script]);
+    until("it has written", || {
+        engine.wharf(["logs", "-n", "1", "many"]).out.trim_end() == "200000"
+    });
+    let follow = |tail: &str| {
+        let mut socket = UnixStream::connect(engine.socket()).unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+        let target = format!("/v1.51/containers/many/logs?stdout=1&follow=1&tail={tail}");
+        write!(socket, "GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        socket
+    };
+    // These take the whole log and read nothing of it.
+    let lazy: Vec<_> = (0..100).map(|_| follow("all")).collect();
+    let mut eager: Vec<_> = (0..FOLLOWERS).map(|_| follow("0")).collect();
+    for socket in &mut eager {
+        let mut head = [0; 12];
+        socket.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200");
+    }
+    engine.wharf(["exec", "many", "touch", "/go"]).ok();
+    for socket in &mut eager {
+        let mut answer = Vec::new();
+        let mut piece = [0; 4096];
+        while !answer.ends_with(b"0\r\n\r\n") {
+            match socket.read(&mut piece).unwrap() {
+                0 => break,
+                count => answer.extend_from_slice(&piece[..count]),
+            }
+        }
+        assert!(String::from_utf8_lossy(&answer).contains("END-OF-IT\n"));
+    }
+    drop((lazy, eager));
+    engine.finish();
+}
