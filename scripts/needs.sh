@@ -1,5 +1,5 @@
 #!/bin/sh
-# needs.sh build|test: installs the Debian packages that are missing.
+# needs.sh build|test|vm: installs the Debian packages that are missing.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/project.sh
@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 case ${1-} in
 build) wanted='gcc libc6-dev make ca-certificates' ;;
 test) wanted='busybox-static git libseccomp-dev mmdebstrap procps python3 uidmap util-linux zstd' ;;
-*) fail 'usage: needs.sh build|test' ;;
+vm) wanted='binutils busybox-static cpio crun e2fsprogs qemu-system-x86 xz-utils zstd' ;;
+*) fail 'usage: needs.sh build|test|vm' ;;
 esac
 
 if ! command -v dpkg-query > /dev/null; then

@@ -13,34 +13,31 @@ scripts/needs.sh test
 need_rust
 
 deadline=300 # seconds for one guest
-crates='sys cgroup runtime monitor store'
+crates='sys cgroup collector runtime monitor store'
 vm=$(realpath -m "$target_dir/tools/vm")
 mkdir -p "$vm"
 work=$(mktemp -d "$vm/suite.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-missing=''
-while read -r program package; do
-    command -v "$program" > /dev/null || missing="$missing $package"
-done << 'PROGRAMS'
-cpio cpio
-mkfs.ext4 e2fsprogs
-qemu-system-x86_64 qemu-system-x86
-strip binutils
-unxz xz-utils
-zstd zstd
-PROGRAMS
-if [ -n "$missing" ]; then
-    echo "Installing what is missing:$missing"
-    # shellcheck disable=SC2086 # one word each
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends $missing
-fi
+# Exit code 75: nothing failed, but there can be no virtual machine here.
+cannot() {
+    echo "The virtual machines are left out: $*"
+    exit 75
+}
+
+scripts/needs.sh vm || cannot 'packages could not be installed'
+for program in busybox cpio crun mkfs.ext4 qemu-system-x86_64 strip unxz zstd; do
+    command -v "$program" > /dev/null || cannot "there is no $program"
+done
+# First of all, so that nothing is built in vain.
+for kernel in "$@"; do
+    scripts/vm/kernel.sh "$kernel" > /dev/null || cannot "there is no kernel $kernel"
+done
 
 # Copies a program of this machine, with its libraries, in the place of busybox's.
 borrow() {
     path=$(command -v "$1")
-    rm -f "$tree/bin/$1"
+    rm -f "$tree/bin/${1##*/}"
     cp -L "$path" "$tree/bin/"
     for library in $(ldd "$path" | grep -o '/[^ ]*'); do
         mkdir -p "$tree${library%/*}"
@@ -60,28 +57,34 @@ make_tree() {
     done
     echo 'root:x:0:0:root:/root:/bin/sh' > "$tree/etc/passwd"
     echo 'root:x:0:' > "$tree/etc/group"
-    for program in tar zstd; do
+    for program in tar zstd crun; do
         borrow "$program"
     done
+    # Its package takes Docker's own off a machine, so that it is not installed for this.
+    runc=${WHARF_TEST_RUNC-$(realpath -m "$target_dir/tools/reference/bin/runc")}
+    [ ! -x "$runc" ] || borrow "$runc"
     cp scripts/vm/guest.sh scripts/vm/engine.sh "$tree/tests/"
     grep -v '^#' scripts/vm/skipped.txt > "$tree/tests/skipped" || true
 
-    set --
-    for crate in $crates; do
-        set -- "$@" -p "$crate"
-    done
-    cargo test --no-run --message-format=json "$@" > "$work/built"
-    python3 - "$work/built" > "$work/programs" << 'PYTHON'
-import json, sys
-for line in open(sys.argv[1]):
+    # The same as for `make test`, so that nothing is built twice.
+    cargo test --no-run --message-format=json --workspace --exclude tidy > "$work/built"
+    # shellcheck disable=SC2086 # one word each
+    python3 - "$work/built" $crates > "$work/programs" << 'PYTHON'
+import json, pathlib, sys
+built, *crates = sys.argv[1:]
+for line in open(built):
     message = json.loads(line)
     if message["reason"] == "compiler-artifact" and message["executable"]:
-        name = message["target"]["name"]
+        name, kind = message["target"]["name"], message["target"]["kind"]
+        crate = pathlib.Path(message["manifest_path"]).parent.name
         if message["profile"]["test"]:
-            print(f"tests/{name}.test", message["executable"])
-        elif message["target"]["kind"] == ["example"]:
+            if crate in crates:
+                print(f"tests/{name}.test", message["executable"])
+        elif kind == ["example"]:
             # Where the tests look for it: in the directory beside their own.
             print(f"examples/{name}", message["executable"])
+        elif kind == ["bin"] and name == "wharf":
+            print("bin/wharf", message["executable"])
 PYTHON
     while read -r path program; do
         strip -o "$tree/$path" "$program"
@@ -89,8 +92,7 @@ PYTHON
     for crate in $crates; do
         [ -e "$tree/tests/$crate.test" ] || fail "there is no test program of $crate"
     done
-    cargo build -p wharf
-    strip -o "$tree/bin/wharf" "$target_dir/$triple/debug/wharf"
+    [ -e "$tree/bin/wharf" ] || fail 'there is no wharf'
 }
 
 # Loads the modules, and hands over to the disk.

@@ -53,7 +53,7 @@ run_crate() {
     done < /tests/skipped
     echo "vm: $crate"
     timeout 240 "$@" < /dev/null 2>&1
-    echo "vm: $crate exit $?"
+    echo "vm: $crate, at $(cut -d . -f 1 /proc/uptime) s, exit $?"
 }
 
 check_enabled() {
@@ -75,5 +75,5 @@ done
 check_enabled
 echo 'vm: engine'
 timeout 200 sh /tests/engine.sh < /dev/null 2>&1
-echo "vm: engine exit $?"
+echo "vm: engine, at $(cut -d . -f 1 /proc/uptime) s, exit $?"
 leave end

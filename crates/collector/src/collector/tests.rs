@@ -83,7 +83,6 @@ async fn what_processes_use_is_seen() {
     let burning = watch.reading("burns").unwrap();
     assert!(percent(&burning) > 10.0 && percent(&burning) < 110.0, "{burning:?}");
     let sleeping = watch.reading("sleeps").unwrap();
-    assert!(percent(&sleeping) < 5.0, "{sleeping:?}");
     for reading in [&burning, &sleeping] {
         let memory = reading.counters.memory.as_ref().unwrap();
         assert_eq!(memory.limit, Limit::At(256 << 20));
@@ -94,7 +93,10 @@ async fn what_processes_use_is_seen() {
     let first = burning.point.cpu.total_ns;
     assert!(watch.next().await);
     let begin = Instant::now();
-    while watch.reading("sleeps").unwrap().counters.pids.unwrap().current != 3 {
+    // On a slow machine it may still have been about to begin.
+    while percent(&watch.reading("sleeps").unwrap()) >= 5.0
+        || watch.reading("sleeps").unwrap().counters.pids.unwrap().current != 3
+    {
         assert!(watch.next().await && begin.elapsed() < DEADLINE);
     }
     assert!(watch.reading("burns").unwrap().point.cpu.total_ns > first);
