@@ -51,6 +51,9 @@ impl Store {
     /// Removes a name, or an image with all its names. All or nothing, except that a crash may
     /// leave the image without names. The files are deleted by [`Store::sweep`].
     ///
+    /// A root file system whose container is not among `users` counts as one of a container that
+    /// does not run: the caller asked before it was made.
+    ///
     /// # Errors
     /// [`StoreError::NoSuchImage`]; [`StoreError::Conflict`] in Docker's words.
     pub fn remove(
@@ -60,7 +63,8 @@ impl Store {
     ) -> Result<Vec<Removed>, StoreError> {
         let _writing = self.writing();
         let before = self.state().clone();
-        let mut plan = Plan { state: before.clone(), users, removed: Vec::new() };
+        let users = with_root_file_systems(&before, users);
+        let mut plan = Plan { state: before.clone(), users: &users, removed: Vec::new() };
         plan.remove(spec)?;
         let Plan { state: after, removed, .. } = plan;
         if after.tags != before.tags {
@@ -76,6 +80,16 @@ impl Store {
         self.forget_unused_locked()?;
         Ok(removed)
     }
+}
+
+fn with_root_file_systems(state: &State, users: &[ImageUser]) -> Vec<ImageUser> {
+    let is_new = |container: &String| users.iter().all(|user| user.container != *container);
+    let records = state.rootfs.iter().filter(|(container, _)| is_new(container));
+    let new = records.filter_map(|(container, record)| {
+        let image = record.as_ref()?.image.clone();
+        Some(ImageUser { container: container.clone(), image, is_running: false })
+    });
+    users.iter().cloned().chain(new).collect()
 }
 
 /// The removal, worked out on a copy.

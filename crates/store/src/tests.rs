@@ -273,6 +273,22 @@ fn remove_conflicts_are_dockers() {
 }
 
 #[test]
+fn an_image_of_a_container_that_was_just_made_stays() {
+    let ground = ground();
+    let id = ground.load("app:1", &[&layer(&[("a", "1")])]);
+    ground.store.create_rootfs("c0ffee0123456789", &id).unwrap();
+    // Who removes has asked for the users before.
+    let error = ground.remove("app:1", &[]).unwrap_err();
+    let text = "container c0ffee012345 is using its referenced image";
+    assert!(error.contains(text), "{error}");
+    let force = RemoveSpec { image: "app:1", force: true, prune_parents: true };
+    assert_eq!(ground.remove_as(force, &[]).unwrap()[0], "Untagged: app:1");
+    ground.store.remove_rootfs("c0ffee0123456789").unwrap();
+    // And the other way round, what is made finds no image.
+    ground.store.create_rootfs("c1", &id).unwrap_err();
+}
+
+#[test]
 fn remove_with_digests_children_and_parents() {
     let (one, two) = (layer(&[("a", "1")]), layer(&[("b", "2")]));
     let ground = ground();
