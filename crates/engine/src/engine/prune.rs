@@ -16,7 +16,7 @@ use crate::container::{Container, Message};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::images;
-use crate::services::{Services, store_error};
+use crate::services::Services;
 use crate::spec::Caller;
 
 /// Held by whoever prunes: a second one at the same time would count the same bytes.
@@ -85,7 +85,7 @@ impl Engine {
             })
             .collect();
         let (removed, space_reclaimed) =
-            self.with_store(move |services| remove_all(services, &doomed)).await?;
+            self.with_store(move |services| Ok(remove_all(services, &doomed))).await?;
         self.services.sweep();
         let items = self.tell_removed(caller, removed);
         self.services.events.prune(caller, "image", space_reclaimed);
@@ -177,7 +177,7 @@ fn candidates(services: &Services, dangling: bool) -> Vec<Image> {
 }
 
 /// Removes images one by one; one that has to stay keeps no other from going. Blocks.
-fn remove_all(services: &Services, images: &[Image]) -> Result<(Vec<Removed>, u64)> {
+fn remove_all(services: &Services, images: &[Image]) -> (Vec<Removed>, u64) {
     let before = services.store.layer_sizes();
     let mut removed = Vec::new();
     for image in images {
@@ -191,13 +191,17 @@ fn remove_all(services: &Services, images: &[Image]) -> Result<(Vec<Removed>, u6
                 Err(error) if matches!(error.kind(), Kind::Conflict | Kind::NotFound) => {
                     tracing::debug!(name, %error, "not pruned");
                 }
-                Err(error) => return Err(store_error(error)),
+                // What is gone is gone, and told; the next prune tries the rest again.
+                Err(error) => {
+                    let error = stdx::error::chain(&error).to_string();
+                    tracing::warn!(name, error, "an image could not be pruned");
+                }
             }
         }
     }
     let after = services.store.layer_sizes();
     let gone = before.iter().filter(|(layer, _)| !after.contains_key(*layer));
-    Ok((removed, gone.map(|(_, bytes)| bytes).sum()))
+    (removed, gone.map(|(_, bytes)| bytes).sum())
 }
 
 /// Filters, read once.

@@ -82,6 +82,28 @@ fn images_without_names_go_and_with_all_those_without_users() {
 }
 
 #[test]
+fn an_image_that_cannot_go_keeps_no_other() {
+    let engine = Engine::empty();
+    let (one, two) = (import(&engine, &[], 3000), import(&engine, &[], 4000));
+    // A directory in the place of the record: nobody can remove it as a file.
+    let record = |id: &str| {
+        engine.root().join("store/images").join(format!("{}.json", &id["sha256:".len()..]))
+    };
+    let (first, second) = if one < two { (&one, &two) } else { (&two, &one) };
+    let bytes = std::fs::read(record(first)).unwrap();
+    std::fs::remove_file(record(first)).unwrap();
+    std::fs::create_dir_all(record(first).join("full")).unwrap();
+    let told = engine.docker(["image", "prune", "-f"]).ok();
+    assert!(told.contains(&format!("deleted: {second}\n")), "{told}");
+    assert!(!told.contains(&format!("deleted: {first}\n")), "{told}");
+    std::fs::remove_dir_all(record(first)).unwrap();
+    std::fs::write(record(first), bytes).unwrap();
+    let told = engine.docker(["image", "prune", "-f"]).ok();
+    assert!(told.contains(&format!("deleted: {first}\n")), "{told}");
+    engine.finish();
+}
+
+#[test]
 fn disk_usage_counts_what_is_shared_once() {
     let engine = Engine::empty();
     let one = import(&engine, &["one:1"], 1000);
