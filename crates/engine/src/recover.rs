@@ -77,7 +77,11 @@ fn wire(config: EngineConfig) -> Result<(Services, Vec<ContainerRecord>)> {
     }
     write_init(&config.run).map_err(broken)?;
     write_id(&config.root).map_err(broken)?;
-    let spawner = SpawnerSlot::start(&config.program)
+    // A thousand containers are several thousand descriptors. Theirs are not changed by it.
+    let descriptors = sys::process::raise_descriptor_limit().map_err(|error| {
+        EngineError::internal("failed to raise the limit of open descriptors", error)
+    })?;
+    let spawner = SpawnerSlot::start(&config.program, descriptors)
         .map_err(|error| EngineError::internal("failed to start the engine's spawner", error))?;
     let hierarchy = Hierarchy::detect().map_err(|error| {
         EngineError::new(error.kind(), "failed to find the machine's cgroups").with_cause(error)

@@ -150,14 +150,16 @@ impl Link {
 #[derive(Debug)]
 pub struct SpawnerSlot {
     program: PathBuf,
+    descriptors: u64,
     running: Mutex<Option<Spawner>>,
 }
 
 impl SpawnerSlot {
-    /// Starts a spawner from our own binary.
-    pub fn start(program: &Path) -> Result<SpawnerSlot, SpawnerError> {
-        let running = Mutex::new(Some(start(program)?));
-        Ok(SpawnerSlot { program: program.to_owned(), running })
+    /// Starts a spawner from our own binary. `descriptors` is the soft limit of descriptors that
+    /// it has, and the containers have from it.
+    pub fn start(program: &Path, descriptors: u64) -> Result<SpawnerSlot, SpawnerError> {
+        let running = Mutex::new(Some(start(program, descriptors)?));
+        Ok(SpawnerSlot { program: program.to_owned(), descriptors, running })
     }
 
     /// Has a container started. A dead spawner is replaced once.
@@ -180,13 +182,13 @@ impl SpawnerSlot {
         }
         // Dropping the old one first reaps it.
         *running = None;
-        let spawner = running.insert(start(&self.program)?);
+        let spawner = running.insert(start(&self.program, self.descriptors)?);
         spawner.spawn(request, fds)
     }
 }
 
-fn start(program: &Path) -> Result<Spawner, SpawnerError> {
-    Spawner::start(program, &["spawner"])
+fn start(program: &Path, descriptors: u64) -> Result<Spawner, SpawnerError> {
+    Spawner::start(program, &["spawner", &descriptors.to_string()])
 }
 
 fn is_alive(spawner: &Spawner) -> bool {

@@ -135,15 +135,22 @@ fn memory_file(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// The spawner itself: never returns before its engine ends. The exit code.
-pub fn spawner_main() -> i32 {
-    match serve() {
+/// The spawner itself: never returns before its engine ends. `descriptors` is the soft limit of
+/// descriptors that containers have: its engine has raised its own. The exit code.
+pub fn spawner_main(descriptors: Option<u64>) -> i32 {
+    match lower_descriptor_limit(descriptors).and_then(|()| serve()) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("wharf spawner: {}", stdx::error::chain(&error));
             1
         }
     }
+}
+
+fn lower_descriptor_limit(wished: Option<u64>) -> io::Result<()> {
+    let Some(soft) = wished else { return Ok(()) };
+    let (_, hard) = sys::process::rlimit(sys::libc::RLIMIT_NOFILE)?;
+    sys::process::set_rlimit(sys::libc::RLIMIT_NOFILE, soft.min(hard), hard)
 }
 
 fn serve() -> io::Result<()> {

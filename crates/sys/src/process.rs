@@ -294,6 +294,15 @@ pub fn rlimit(resource: u32) -> io::Result<(u64, u64)> {
     Ok((limit.rlim_cur, limit.rlim_max))
 }
 
+/// Raises the soft limit of descriptors to the hard one; what it was.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let (soft, hard) = rlimit(libc::RLIMIT_NOFILE)?;
+    if soft < hard {
+        set_rlimit(libc::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(soft)
+}
+
 /// `prlimit(2)`, Linux 2.6.36: sets a limit of another process.
 pub fn set_rlimit_of(pid: i32, resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };

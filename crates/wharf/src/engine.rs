@@ -87,8 +87,8 @@ pub fn runtime_main(words: &[String]) -> i32 {
 }
 
 /// `wharf spawner`: started by an engine only.
-pub fn spawner_main() -> i32 {
-    monitor::spawner_main()
+pub fn spawner_main(words: &[String]) -> i32 {
+    monitor::spawner_main(words.first().and_then(|word| word.parse().ok()))
 }
 
 /// `wharf unpack-worker`: started by an engine only.

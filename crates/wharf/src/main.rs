@@ -30,7 +30,7 @@ fn main() {
     let code = match words.first().map(String::as_str) {
         _ if name == "wharf-runtime" => engine::runtime_main(&words),
         Some("runtime") => engine::runtime_main(&words[1..]),
-        Some("spawner") => engine::spawner_main(),
+        Some("spawner") => engine::spawner_main(&words[1..]),
         Some("unpack-worker") => engine::unpack_worker_main(&words[1..]),
         Some("files-worker") => engine::files_worker_main(&words[1..]),
         _ => cli::main(words),

@@ -78,6 +78,21 @@ fn descriptors(pid: u32) -> usize {
 }
 
 #[test]
+fn the_engine_takes_all_descriptors_and_its_containers_do_not() {
+    use sys::libc::RLIMIT_NOFILE;
+    let (_, hard) = sys::process::rlimit(RLIMIT_NOFILE).unwrap();
+    sys::process::set_rlimit(RLIMIT_NOFILE, 1000, hard).unwrap();
+    let engine = Engine::start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", engine.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    assert_eq!(words[3..5], [hard.to_string(), hard.to_string()]);
+    let inside = engine.run(Cli::Wharf, &[], &["sh", "-c", "ulimit -Sn; ulimit -Hn"]).ok();
+    assert_eq!(inside, format!("1000\n{hard}\n"));
+    engine.finish();
+}
+
+#[test]
 fn a_fork_bomb_is_cut_off_and_can_be_stopped() {
     let engine = Engine::start();
     let bomb = "b() { b | b & }; b 2>/dev/null; while :; do sleep 1; done 2>/dev/null";
