@@ -144,6 +144,13 @@ impl Execs {
         }
     }
 
+    /// One that has ended needs no signal; its number may be another's by now, its descriptor not.
+    pub(crate) fn signal(&self, id: &str, signal: i32) {
+        for exec in self.running.iter().filter(|exec| exec.id == id && exec.exit.is_none()) {
+            drop(sys::process::pidfd_send_signal(exec.pidfd.as_fd(), signal));
+        }
+    }
+
     pub(crate) fn pidfds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let running = self.running.iter().filter(|exec| exec.exit.is_none());
         running.map(|exec| exec.pidfd.as_fd())

@@ -424,6 +424,7 @@ impl<'a> Monitor<'a> {
                 self.tell(&event);
             }
             Request::ExecResize { exec_id, size } => self.execs.resize(&exec_id, size),
+            Request::ExecSignal { exec_id, signal } => self.execs.signal(&exec_id, signal),
             Request::Observe => {
                 let begin = || observe(&self.request, self.pid, false);
                 self.observer.get_or_insert_with(begin);

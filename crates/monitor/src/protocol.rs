@@ -17,10 +17,13 @@ use runtime::plan::{ExecPlan, LaunchPlan, TerminalSize};
 use serde::{Deserialize, Serialize};
 
 /// Version of the frames between engine and monitor.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The first version that knows [`Request::Observe`] and [`Request::Observed`].
 pub const PROTOCOL_OBSERVES: u32 = 2;
+
+/// The first version that knows [`Request::ExecSignal`].
+pub const PROTOCOL_SIGNALS_EXECS: u32 = 3;
 
 /// No frame is longer: the largest is an exec with its environment (the kernel allows 2 MiB of
 /// arguments) as JSON.
@@ -135,6 +138,13 @@ pub enum Request {
         exec_id: String,
         /// Size.
         size: TerminalSize,
+    },
+    /// Send a signal to an exec, if it still runs.
+    ExecSignal {
+        /// Which.
+        exec_id: String,
+        /// Number.
+        signal: i32,
     },
     /// Begin to note what the container's programs use, if that is not done already.
     Observe,

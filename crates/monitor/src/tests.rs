@@ -307,6 +307,13 @@ fn execs_run_and_their_codes_are_kept_for_a_later_engine() {
     held.send(&exec("three", "exit 5", None), &[]);
     assert!(matches!(held.next(), Event::ExecStarted { .. }));
     assert!(matches!(held.next(), Event::ExecExited(_)));
+    held.send(&exec("four", "sleep 100", None), &[]);
+    assert!(matches!(held.next(), Event::ExecStarted { .. }));
+    // By its name, and nobody else.
+    for exec_id in ["three", "nosuch", "four"] {
+        held.send(&Request::ExecSignal { exec_id: exec_id.into(), signal: 9 }, &[]);
+    }
+    assert!(matches!(held.next(), Event::ExecExited(exit) if exit.code == 137));
     // The engine dies and another comes.
     held.control = records::connect(&held.run_dir()).unwrap();
     held.control.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -315,7 +322,7 @@ fn execs_run_and_their_codes_are_kept_for_a_later_engine() {
     let Event::Hello { execs_exited, pid: again, .. } = held.next() else { panic!("no hello") };
     assert_eq!(again, pid);
     let codes: Vec<i32> = execs_exited.iter().map(|exit| exit.code).collect();
-    assert_eq!(codes, [4, 127, 5]);
+    assert_eq!(codes, [4, 127, 5, 137]);
     held.send(&Request::Signal { signal: 15 }, &[]);
     held.send(&Request::Signal { signal: 9 }, &[]);
     assert!(matches!(held.next(), Event::Exited(_)));

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use docker_api::{ExecConfig, Health, HealthConfig, HealthResult, Timestamp};
-use monitor::protocol::AttachSpec;
+use monitor::protocol::{AttachSpec, PROTOCOL_SIGNALS_EXECS, Request as Order};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -170,7 +170,7 @@ impl Task {
                     self.record_probe(probe.started, probe.code.unwrap_or(-1), text);
                 }
             }
-            Outcome::TimedOut => self.probe_timed_out(),
+            Outcome::TimedOut => self.probe_timed_out().await,
         }
         Flow::Continue
     }
@@ -220,19 +220,19 @@ impl Task {
         }
     }
 
-    fn probe_timed_out(&mut self) {
+    async fn probe_timed_out(&mut self) {
         let Some(prober) = self.prober.as_mut() else { return };
         let Some(probe) = prober.running.take() else { return };
         let timeout = i64::try_from(prober.spec.timeout.as_nanos()).unwrap_or(i64::MAX);
         let timeout = docker_api::query::duration::print(timeout);
-        let exec = self.container.view().execs.remove(&probe.exec_id);
-        if let Some(Exec { state: ExecState::Running { pid }, .. }) = exec {
-            // By a descriptor: the number may be another's by now.
-            let ended = sys::process::pidfd_open(pid).and_then(|pidfd| {
-                use std::os::fd::AsFd;
-                sys::process::pidfd_send_signal(pidfd.as_fd(), 9)
-            });
-            drop(ended);
+        self.container.view().execs.remove(&probe.exec_id);
+        // By the monitor, which has it for a child: the number may be another's by now. One of an
+        // older engine cannot; then the probe ends with its container.
+        if self.link.as_ref().is_some_and(|link| link.speaks(PROTOCOL_SIGNALS_EXECS)) {
+            let order = Order::ExecSignal { exec_id: probe.exec_id, signal: sys::libc::SIGKILL };
+            if let Err(error) = self.order(&order, None).await {
+                tracing::warn!(container = self.record.id, %error, "a probe that hangs goes on");
+            }
         }
         let text = format!("Health check exceeded timeout ({timeout})");
         self.record_probe(probe.started, -1, text);

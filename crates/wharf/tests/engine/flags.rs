@@ -130,6 +130,28 @@ fn health_checks_and_stop_signals_as_flags() {
 }
 
 #[test]
+fn probes_that_hang_are_ended() {
+    let engine = Engine::start();
+    let check = ["--health-cmd", "echo x >> /begun; exec sleep 1234", "--health-interval", "20ms"];
+    let more = ["--health-timeout", "100ms", "--health-retries", "2"];
+    engine.background("hangs", &[&check[..], &more].concat(), &["sleep", "1000"]);
+    let health = || engine.inspect("hangs")["State"]["Health"].clone();
+    until("it is unhealthy", || health()["Status"] == "unhealthy");
+    let last = health()["Log"][0].clone();
+    assert_eq!((last["ExitCode"].as_i64(), &last["Output"]), (Some(-1), &json!(TIMED_OUT)));
+    let count = |script: &str| {
+        let words = ["exec", "hangs", "sh", "-c", script];
+        engine.wharf(words).ok().trim().parse::<u32>().unwrap()
+    };
+    // The one under way, and one that dies just now.
+    until("five have begun", || count("wc -l < /begun") >= 5);
+    assert!(count("ps | grep -c '[s]leep 1234'") <= 2);
+    engine.finish();
+}
+
+const TIMED_OUT: &str = "Health check exceeded timeout (100ms)";
+
+#[test]
 fn namespaces_of_other_containers() {
     let engine = Engine::start();
     engine.background("shares", &["--ipc", "shareable"], &["sleep", "1000"]);
