@@ -131,12 +131,12 @@ impl Container {
     /// A handle and the other end of its mailbox.
     pub fn new(record: ContainerRecord) -> (Arc<Container>, mpsc::Receiver<Message>) {
         let (mailbox, receiver) = mpsc::channel(MAILBOX);
-        let id = record.id.clone();
+        let (id, health) = (record.id.clone(), record.state.health.clone());
         let view = View {
             record: Arc::new(record),
             starting: false,
             execs: BTreeMap::new(),
-            health: None,
+            health,
             waiters: Waiters::default(),
             queued: Vec::new(),
         };

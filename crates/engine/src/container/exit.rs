@@ -105,13 +105,13 @@ impl Task {
             _ => self.record.host.auto_remove && !restarts,
         };
         self.note_exit(&ending, restarts);
+        self.probed_no_more();
         // The removal that comes next writes the record and clears away, once for both; if it is
         // interrupted, the monitor's record of the exit leads to it again.
         let saved = !removes && self.save_or_log();
         if removes {
             self.publish();
         }
-        self.probed_no_more();
         failpoint::hit("engine.exit.recorded");
         self.tell_exit(stopping.as_ref(), &ending);
         // On a full disk the monitor's own record of the exit is the only one: it is kept for the

@@ -149,15 +149,20 @@ impl Task {
             false => spec.start_interval.min(spec.interval),
         };
         self.prober = Some(Prober { spec, began: now, next: now + first, running: None });
-        self.container.view().health =
-            Some(Health { status: "starting".to_owned(), ..Health::default() });
+        let mut view = self.container.view();
+        // What earlier probes said stays to be read, as in Docker.
+        let health = view.health.get_or_insert_default();
+        "starting".clone_into(&mut health.status);
+        health.failing_streak = 0;
     }
 
     /// A container that is paused or has ended is not healthy, as in Docker; nothing is told of it.
-    pub(super) fn probed_no_more(&self) {
-        if let Some(health) = self.container.view().health.as_mut() {
-            health.status = "unhealthy".to_owned();
+    pub(super) fn probed_no_more(&mut self) {
+        let mut view = self.container.view();
+        if let Some(health) = view.health.as_mut() {
+            "unhealthy".clone_into(&mut health.status);
         }
+        self.record.state.health.clone_from(&view.health);
     }
 
     pub(super) async fn on_probe(&mut self, outcome: Outcome) -> Flow {

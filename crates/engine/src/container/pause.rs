@@ -23,8 +23,8 @@ impl Task {
         }
         let done = self.set_frozen(true).await.map(|()| {
             self.record.state.state = State::Paused;
-            self.save_or_log();
             self.probed_no_more();
+            self.save_or_log();
             self.services.events.container(ask.caller, &self.record, "pause", &[]);
         });
         answer(ask.reply, done);

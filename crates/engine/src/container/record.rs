@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use docker_api::{ContainerConfig, HostConfig, NetworkingConfig, Timestamp};
+use docker_api::{ContainerConfig, Health, HostConfig, NetworkingConfig, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::observation::Observation;
@@ -82,6 +82,8 @@ pub struct StateRecord {
     pub stopped_by_user: bool,
     /// Its monitor died: output since then is lost.
     pub degraded: bool,
+    /// Results of health probes, as of the last end or pause.
+    pub health: Option<Health>,
     /// What earlier runs were seen to use, or a part of this one.
     pub observed: Option<Observation>,
 }

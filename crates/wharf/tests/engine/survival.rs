@@ -175,6 +175,32 @@ fn dies_at(point: &str) {
 }
 
 #[test]
+fn the_health_of_what_has_ended_is_remembered() {
+    let mut engine = Engine::start();
+    let check = ["--health-cmd", "echo ill; exit 1", "--health-interval", "20ms"];
+    for name in ["ended", "frozen"] {
+        engine.background(name, &check, &["sleep", "1000"]);
+    }
+    let health = |engine: &Engine, name: &str| engine.inspect(name)["State"]["Health"].clone();
+    for name in ["ended", "frozen"] {
+        until("it was probed", || health(&engine, name)["Log"][0]["Output"] == "ill\n");
+    }
+    engine.wharf(["kill", "ended"]).ok();
+    engine.wharf(["pause", "frozen"]).ok();
+    until("it has ended", || engine.state("ended") == "exited");
+    let before = health(&engine, "ended");
+    assert_eq!(before["Status"], "unhealthy");
+    engine.kill();
+    engine.begin(&[]);
+    assert_eq!(health(&engine, "ended"), before);
+    assert_eq!(health(&engine, "frozen")["Log"][0]["Output"], "ill\n");
+    // As in Docker, a start begins anew, and what was said before can still be read.
+    engine.wharf(["start", "ended"]).ok();
+    assert_eq!(health(&engine, "ended")["Log"][0]["Output"], "ill\n");
+    engine.finish();
+}
+
+#[test]
 fn a_second_engine_in_the_same_run_directory_is_refused() {
     let engine = Engine::start();
     engine.background("keep", &[], &["sleep", "1000"]);
