@@ -59,7 +59,8 @@ configure() {
 }
 
 start_engine() {
-    wharf engine --config-file "$dir/engine.json" --root "$dir/root" --run "$dir/run" --host "$host" >> "$dir/log" 2>&1 &
+    wharf engine --config-file "$dir/engine.json" --root "$dir/root" --run "$dir/run" \
+        --host "$host" >> "$dir/log" 2>&1 &
     echo $! > "$dir/pid"
     until_true 30 w version
 }
