@@ -1,5 +1,8 @@
 //! Compressing a rotated file, beside the writer: in a process of its own, for whoever writes a log
 //! may have no threads.
+//!
+//! The process holds a lock on the plain file as long as it may still give it another name. It may
+//! outlive its writer; the next one does not rotate before the lock is free ([`is_free`]).
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,16 +12,16 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
 use sys::process::{Child, Fork};
+use sys::rustix::fs::{FlockOperation, flock};
+use sys::rustix::io::Errno;
 
-use crate::files::{Note, suffixed};
+use crate::files::{Note, numbered, suffixed};
+use crate::recorder::FILE_MODE;
 use crate::timestamp::Timestamp;
-use crate::writer::FILE_MODE;
 
 /// A file that is being compressed.
 pub(crate) struct Compressing {
     child: Child,
-    plain: PathBuf,
-    unfinished: PathBuf,
 }
 
 impl Compressing {
@@ -26,6 +29,8 @@ impl Compressing {
     pub fn start(path: &Path, plain: PathBuf, last: Timestamp) -> io::Result<Self> {
         let unfinished = suffixed(path, "gz.new");
         let input = File::open(&plain)?;
+        // The child has the same open file, and so the lock, when we have closed it.
+        flock(&input, FlockOperation::NonBlockingLockExclusive)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(FILE_MODE);
         let output = options.open(&unfinished)?;
@@ -33,20 +38,24 @@ impl Compressing {
         // The first is what Docker has here.
         let extra = format!(r#"{{"lastTime":"{last}","inode":{inode},"changed_ns":{changed_ns}}}"#);
         match sys::process::fork_working()? {
-            Fork::Child => sys::process::exit_now(work(input, output, extra)),
-            Fork::Parent(child) => Ok(Self { child, plain, unfinished }),
+            Fork::Parent(child) => Ok(Self { child }),
+            Fork::Child => {
+                let done = work(&input, output, extra).and_then(|()| {
+                    std::fs::rename(&unfinished, suffixed(&plain, "gz"))?;
+                    std::fs::remove_file(&plain)
+                });
+                sys::process::exit_now(i32::from(done.is_err()))
+            }
         }
     }
 
-    /// Waits for its end. The plain file gives way to the compressed one only when that is whole.
+    /// Waits for its end. The plain file has given way to the compressed one if that is whole.
     pub fn finish(self) -> io::Result<()> {
         let exit = sys::process::wait(self.child.pidfd.as_fd(), true)?;
-        if exit.is_none_or(|exit| exit.shell_code() != 0) {
-            std::fs::remove_file(&self.unfinished)?;
-            return Err(io::Error::other("compressing a log file failed"));
+        match exit.is_some_and(|exit| exit.shell_code() == 0) {
+            true => Ok(()),
+            false => Err(io::Error::other("compressing a log file failed")),
         }
-        std::fs::rename(&self.unfinished, suffixed(&self.plain, "gz"))?;
-        std::fs::remove_file(&self.plain)
     }
 
     /// Whether [`Compressing::finish`] would not wait.
@@ -66,15 +75,17 @@ impl Compressing {
     }
 }
 
-fn work(input: File, output: File, extra: String) -> i32 {
+/// Whether no process, of an earlier writer of this log, is compressing.
+pub(crate) fn is_free(path: &Path) -> bool {
+    let Ok(plain) = File::open(numbered(path, 1)) else { return true };
+    flock(&plain, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
+}
+
+fn work(input: &File, output: File, extra: String) -> io::Result<()> {
     // Whatever else the parent holds open (clients, pipes) would stay open with us.
-    if sys::process::close_all_but(3, &[input.as_fd(), output.as_fd()]).is_err() {
-        return 1;
-    }
+    sys::process::close_all_but(3, &[input.as_fd(), output.as_fd()])?;
     let mut input = input;
     let mut encoder = GzBuilder::new().extra(extra).write(output, Compression::fast());
-    match io::copy(&mut input, &mut encoder).and_then(|_| encoder.finish()) {
-        Ok(_) => 0,
-        Err(_) => 1,
-    }
+    io::copy(&mut input, &mut encoder)?;
+    encoder.finish().map(drop)
 }

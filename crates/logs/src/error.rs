@@ -18,6 +18,9 @@ pub enum LogError {
     /// Reading an open file of the log failed.
     #[error("failed to read a container log")]
     Read(#[source] io::Error),
+    /// There is no process to write the log beside us.
+    #[error("failed to start a process that writes a container log")]
+    Process(#[source] io::Error),
 }
 
 impl LogError {
@@ -29,7 +32,7 @@ impl LogError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::File { cause, .. } if cause.is_not_found() => Kind::NotFound,
-            Self::File { .. } | Self::Read(_) => Kind::Internal,
+            Self::File { .. } | Self::Read(_) | Self::Process(_) => Kind::Internal,
         }
     }
 }

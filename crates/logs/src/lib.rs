@@ -16,9 +16,10 @@
 //! Containers, HTTP framing, remote log services, and when a container has ended: a [`Follower`]
 //! goes on until its caller stops asking.
 //!
-//! The [`Writer`] never fails and never waits for anything but the disk; what a full disk keeps
-//! from being written is counted and said in the log itself.
+//! The [`Writer`] never fails and never waits for anything but the disk, or not even for that
+//! ([`Mode::NonBlocking`]); what is not written is counted and said in the log itself.
 
+mod beside;
 mod compress;
 mod encode;
 mod error;
@@ -31,6 +32,7 @@ mod local;
 mod options;
 mod queue;
 mod reader;
+mod recorder;
 mod rotation;
 mod size;
 mod tag;
@@ -48,4 +50,4 @@ pub use reader::{Next, Query, Reader};
 pub use tag::Subject;
 pub use timestamp::Timestamp;
 pub use watch::{Change, WatchId, Watches};
-pub use writer::{Flushed, Writer};
+pub use writer::{Flushed, Wake, Writer};

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
+use crate::encode::Encoder;
 use crate::format::Format;
+use crate::timestamp::Timestamp;
 
 /// Whole records, except that the first may have been begun by the file.
 pub(crate) struct Queue {
@@ -60,4 +62,36 @@ fn write_all(file: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
         }
     }
     (written, Ok(()))
+}
+
+/// What is known of lost records, and not yet said in the log.
+pub(crate) struct Notices {
+    encoder: Encoder,
+    /// How many were lost in all.
+    pub dropped: u64,
+    unsaid: u64,
+}
+
+impl Notices {
+    pub fn new(encoder: Encoder) -> Self {
+        Self { encoder, dropped: 0, unsaid: 0 }
+    }
+
+    /// So many records are lost; `unsaid` more were lost earlier, but the notice of them was, too.
+    pub fn lost(&mut self, records: u64, unsaid: u64) {
+        self.dropped += records;
+        self.unsaid += records + unsaid;
+    }
+
+    /// Puts a notice behind the record that the file has begun; how many records it is about.
+    pub fn say(&mut self, why: &str, queue: &mut Queue) -> u64 {
+        let said = std::mem::take(&mut self.unsaid);
+        if said > 0 {
+            let text = format!("wharf: {said} log records were lost{why}");
+            let mut notice = Vec::new();
+            self.encoder.notice(Timestamp::now(), &text, &mut notice);
+            queue.insert(notice);
+        }
+        said
+    }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::files::{numbered, suffixed};
-use crate::writer::FILE_MODE;
+use crate::recorder::FILE_MODE;
 
 /// Moves all files up by one number and begins a new one; the oldest goes.
 ///

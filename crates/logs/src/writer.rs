@@ -1,51 +1,38 @@
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use stdx::fs::PathError;
-
-use crate::compress::Compressing;
+use crate::beside::Beside;
 use crate::encode::{Encoder, LineEnd};
 use crate::error::LogError;
-use crate::files::numbered;
-use crate::format::{Format, line_length};
+use crate::format::line_length;
 use crate::line::Stream;
-use crate::local;
-use crate::options::{FileOptions, Mode, Rotation};
-use crate::queue::Queue;
-use crate::rotation::rotate;
+use crate::options::{FileOptions, Mode};
+use crate::recorder::Recorder;
 use crate::timestamp::Timestamp;
 
 /// Docker's: what of a line makes one record.
 const RECORD_BYTES_MAX: usize = 16 << 10;
-
-/// Formatted output beyond this goes to the file at once: large enough that the write does not
-/// matter, small enough for a process per container.
-const QUEUE_BYTES: usize = 64 << 10;
-
-pub(crate) const FILE_MODE: u32 = 0o640;
 
 /// Writes one container's log. One writer a log; readers may come and go meanwhile.
 ///
 /// Nothing reaches the file before [`Writer::flush`], except when much has gathered. No error is
 /// returned: what cannot be written is dropped and counted, and the log says so when it can.
 pub struct Writer {
-    path: PathBuf,
-    rotation: Rotation,
-    when_full: WhenFull,
-    file: File,
-    file_bytes: u64,
     partials: [Partial; 2],
     encoder: Encoder,
-    queue: Queue,
-    /// The time of the last record.
-    last: Timestamp,
-    compressing: Option<Compressing>,
-    dropped: u64,
-    dropped_unsaid: u64,
-    error: Option<io::Error>,
+    out: Out,
+    /// What [`Out`] was made of, to make it anew.
+    path: PathBuf,
+    options: FileOptions,
+    attributes: BTreeMap<String, String>,
+}
+
+/// Where records go.
+enum Out {
+    Files(Box<Recorder>),
+    Beside(Box<Beside>),
 }
 
 /// What became of the gathered records.
@@ -53,15 +40,19 @@ pub struct Writer {
 pub enum Flushed {
     /// They are in the file, or dropped.
     Done,
-    /// The disk is full and the mode is blocking: they are kept. Nothing more should be written
-    /// before a later [`Writer::flush`] says [`Flushed::Done`].
+    /// They are kept: the disk is full and the mode is blocking, or a file is still being
+    /// compressed that must give way to the next. Nothing more should be written before a later
+    /// [`Writer::flush`] says [`Flushed::Done`].
     Blocked,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum WhenFull {
-    Drop,
-    Block,
+/// When [`Writer::flush`] has something to do although nothing was written.
+#[derive(Clone, Copy, Debug)]
+pub enum Wake<'a> {
+    /// When this is readable.
+    Readable(BorrowedFd<'a>),
+    /// When this is writable.
+    Writable(BorrowedFd<'a>),
 }
 
 /// The line that a stream is in the middle of.
@@ -84,24 +75,21 @@ impl Writer {
         options: &FileOptions,
         attributes: &BTreeMap<String, String>,
     ) -> Result<Self, LogError> {
-        let (file, file_bytes) = open_log(path, options.format).map_err(LogError::file("open"))?;
+        let out = match options.mode {
+            Mode::Unsaid | Mode::Blocking => {
+                Out::Files(Box::new(Recorder::open(path, options, attributes)?))
+            }
+            Mode::NonBlocking { buffer_bytes_max } => {
+                Out::Beside(Box::new(Beside::start(path, options, attributes, buffer_bytes_max)?))
+            }
+        };
         Ok(Self {
-            path: path.to_owned(),
-            rotation: options.rotation,
-            when_full: match options.mode {
-                Mode::Blocking => WhenFull::Block,
-                Mode::Unsaid | Mode::NonBlocking { .. } => WhenFull::Drop,
-            },
-            file,
-            file_bytes,
             partials: Default::default(),
             encoder: Encoder::new(options.format, attributes),
-            queue: Queue::new(options.format),
-            last: Timestamp::default(),
-            compressing: None,
-            dropped: 0,
-            dropped_unsaid: 0,
-            error: None,
+            out,
+            path: path.to_owned(),
+            options: options.clone(),
+            attributes: attributes.clone(),
         })
     }
 
@@ -133,59 +121,109 @@ impl Writer {
         self.partials[stream as usize] = Partial::default();
     }
 
-    /// Hands all records to the kernel; they survive the death of this process.
+    /// Hands all records to the kernel, or to the process that does; they survive the death of this
+    /// process.
     pub fn flush(&mut self) -> Flushed {
-        let said = self.say_dropped();
-        let notice_at = self.queue.begun;
-        let (written, result) = self.queue.write_to(&mut self.file);
-        self.file_bytes += written as u64;
-        let Err(error) = result else { return Flushed::Done };
-        let full =
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        self.error = Some(error);
-        if full && self.when_full == WhenFull::Block {
-            return Flushed::Blocked;
+        match &mut self.out {
+            Out::Files(recorder) => recorder.flush(),
+            Out::Beside(beside) => {
+                if !beside.send() {
+                    self.write_ourselves();
+                }
+                Flushed::Done
+            }
         }
-        self.drop_queue(if written <= notice_at { said } else { 0 });
-        Flushed::Done
     }
 
     /// [`Writer::flush`], and gives memory back: for a container that is quiet.
     pub fn rest(&mut self) -> Flushed {
         let flushed = self.flush();
-        self.queue.bytes.shrink_to_fit();
+        match &mut self.out {
+            Out::Files(recorder) => recorder.rest(),
+            Out::Beside(beside) => beside.bytes.shrink_to_fit(),
+        }
         for partial in &mut self.partials {
             partial.bytes.shrink_to_fit();
-        }
-        if self.compressing.as_ref().is_some_and(Compressing::is_done) {
-            self.finish_compressing();
         }
         flushed
     }
 
-    /// Readable when [`Writer::rest`] has something to do besides flushing.
-    pub fn background(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        self.compressing.as_ref().map(Compressing::ended)
+    /// Hands all records to the kernel, come what may, and waits until they are there.
+    pub fn finish(&mut self) {
+        match &mut self.out {
+            Out::Files(recorder) => drop(recorder.write_out()),
+            Out::Beside(beside) => {
+                if !beside.finish() {
+                    self.write_ourselves();
+                    self.flush();
+                }
+            }
+        }
     }
 
-    /// The child process that compresses, for who waits for all children.
+    /// Whether [`Writer::flush`] would say [`Flushed::Blocked`] because of a file that is being
+    /// compressed.
+    pub fn is_blocked(&self) -> bool {
+        matches!(&self.out, Out::Files(recorder) if recorder.waits())
+    }
+
+    /// When there is something to do.
+    pub fn wake(&self) -> Option<Wake<'_>> {
+        match &self.out {
+            Out::Files(recorder) => recorder.background().map(Wake::Readable),
+            Out::Beside(beside) => beside.socket().map(Wake::Writable),
+        }
+    }
+
+    /// The child process that compresses or writes, for who waits for all children.
     pub fn worker(&self) -> Option<i32> {
-        self.compressing.as_ref().map(Compressing::pid)
+        match &self.out {
+            Out::Files(recorder) => recorder.worker(),
+            Out::Beside(beside) => Some(beside.pid()),
+        }
     }
 
     /// How many records were dropped since [`Writer::open`].
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        match &self.out {
+            Out::Files(recorder) => recorder.notices.dropped,
+            Out::Beside(beside) => beside.dropped,
+        }
     }
 
     /// Why the last records were dropped or are blocked, since this was last asked.
     pub fn take_error(&mut self) -> Option<io::Error> {
-        self.error.take()
+        match &mut self.out {
+            Out::Files(recorder) => recorder.take_error(),
+            Out::Beside(_) => None,
+        }
+    }
+
+    /// The process that wrote is gone: from now on the log is waited for.
+    fn write_ourselves(&mut self) {
+        let Out::Beside(beside) = &self.out else { return };
+        let options = FileOptions { mode: Mode::Unsaid, ..self.options.clone() };
+        // Where even this fails, it is tried with the next records.
+        if let Ok(mut recorder) = Recorder::open(&self.path, &options, &self.attributes) {
+            // What it had taken and not written is one record at least.
+            recorder.notices.dropped = beside.dropped;
+            recorder.notices.lost(1, beside.unsaid());
+            recorder.error = Some(io::Error::other("the process that wrote them was killed"));
+            recorder.queue.bytes.extend_from_slice(beside.unsent());
+            self.out = Out::Files(Box::new(recorder));
+        }
     }
 
     /// Adds the partial line with `bytes` behind it as a record.
     fn add(&mut self, stream: Stream, bytes: &[u8], now: Timestamp, end: LineEnd) {
-        self.rotate_if_due();
+        let out = match &mut self.out {
+            Out::Files(recorder) => {
+                recorder.before_record();
+                recorder.last = now;
+                &mut recorder.queue.bytes
+            }
+            Out::Beside(beside) => &mut beside.bytes,
+        };
         let partial = &mut self.partials[stream as usize];
         let time = partial.begin.unwrap_or(now);
         let mut joined = std::mem::take(&mut partial.bytes);
@@ -198,8 +236,7 @@ impl Writer {
         };
         let kept = if end == LineEnd::Later { self.encoder.keeps(text) } else { 0 };
         let text = &text[..text.len() - kept];
-        self.encoder.record((stream, time), text, end, &mut self.queue.bytes);
-        self.last = time;
+        self.encoder.record((stream, time), text, end, out);
 
         partial.begin = (end == LineEnd::Later).then_some(time);
         match joined.is_empty() {
@@ -207,113 +244,18 @@ impl Writer {
             false => drop(joined.drain(..joined.len() - kept)),
         }
         partial.bytes = joined;
-        if self.queue.bytes.len() >= QUEUE_BYTES {
-            self.flush();
-        }
-    }
-
-    /// Puts a notice of dropped records behind the record that the file has begun; how many it is
-    /// about.
-    fn say_dropped(&mut self) -> u64 {
-        let said = std::mem::take(&mut self.dropped_unsaid);
-        if said > 0 {
-            let why = self.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-            let text = format!("wharf: {said} log records were lost{why}");
-            self.last = Timestamp::now();
-            let mut notice = Vec::new();
-            self.encoder.notice(self.last, &text, &mut notice);
-            self.queue.insert(notice);
-        }
-        said
-    }
-
-    /// Drops what the file does not take. `unsaid` is what a notice among it would have said.
-    fn drop_queue(&mut self, unsaid: u64) {
-        let lost = self.queue.drop_records() - u64::from(unsaid > 0);
-        self.dropped += lost;
-        self.dropped_unsaid += lost + unsaid;
-    }
-
-    fn rotate_if_due(&mut self) {
-        if self.file_bytes + (self.queue.bytes.len() as u64) < self.rotation.file_bytes_max {
-            return;
-        }
-        let blocked = self.flush() == Flushed::Blocked;
-        // A record that was begun is ended in its own file; and users do empty log files.
-        self.file_bytes = self.file.metadata().map_or(self.file_bytes, |metadata| metadata.len());
-        if blocked || !self.queue.bytes.is_empty() || self.file_bytes < self.rotation.file_bytes_max
-        {
-            return;
-        }
-        // The numbers must not move under a file that is being compressed. Who writes faster than
-        // that waits here: there are never more uncompressed files than two.
-        self.finish_compressing();
-        match rotate(&self.path, self.rotation.files_max) {
-            Ok(file) => {
-                self.file = file;
-                self.file_bytes = 0;
-                self.begin_compressing();
-            }
-            // Too long a log is better than none; the next record tries again.
-            Err(error) => self.error = Some(error),
-        }
-    }
-
-    /// A file that cannot be compressed stays as it is.
-    fn begin_compressing(&mut self) {
-        if self.rotation.compress && self.rotation.files_max > 1 {
-            let plain = numbered(&self.path, 1);
-            match Compressing::start(&self.path, plain, self.last) {
-                Ok(begun) => self.compressing = Some(begun),
-                Err(error) => self.error = Some(error),
-            }
-        }
-    }
-
-    fn finish_compressing(&mut self) {
-        if let Some(Err(error)) = self.compressing.take().map(Compressing::finish) {
-            self.error = Some(error);
+        match &mut self.out {
+            Out::Files(recorder) => recorder.after_record(),
+            Out::Beside(beside) => beside.after_record(),
         }
     }
 }
 
 impl Drop for Writer {
-    /// Flushes; the ends of streams are the caller's to say.
+    /// Flushes, and waits for what is being compressed. The ends of streams are the caller's.
     fn drop(&mut self) {
-        self.flush();
-        self.finish_compressing();
+        self.finish();
     }
-}
-
-fn open_log(path: &Path, format: Format) -> Result<(File, u64), PathError> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(FILE_MODE)
-        .open(path)
-        .map_err(PathError::of("open", path))?;
-    let mut bytes = file.metadata().map_err(PathError::of("inspect", path))?.len();
-    match format {
-        Format::JsonFile => {
-            let mut last = [b'\n'];
-            if bytes > 0 {
-                file.read_exact_at(&mut last, bytes - 1).map_err(PathError::of("read", path))?;
-            }
-            if last != *b"\n" {
-                // On a full disk the next record joins the torn one and is lost with it.
-                bytes += u64::from(file.write_all(b"\n").is_ok());
-            }
-        }
-        Format::Local => {
-            let whole = local::whole_bytes(&file, bytes).map_err(PathError::of("read", path))?;
-            if whole < bytes {
-                file.set_len(whole).map_err(PathError::of("truncate", path))?;
-            }
-            bytes = whole;
-        }
-    }
-    Ok((file, bytes))
 }
 
 #[cfg(test)]

@@ -279,6 +279,7 @@ impl<'a> Monitor<'a> {
             self.streams.sweep();
             self.streams.finish();
         }
+        // Nobody waits for this: what is still being compressed is, with all else that we hold.
     }
 
     fn has_unsent(&self) -> bool {
@@ -332,8 +333,8 @@ impl<'a> Monitor<'a> {
         for (source, fd, flags) in self.streams.sources(&self.log) {
             all.push((Watched::Main(source), fd, flags));
         }
-        if let Some(fd) = self.log.background() {
-            all.push((Watched::Log, fd, PollFlags::IN));
+        if let Some((fd, flags)) = self.log.wake() {
+            all.push((Watched::Log, fd, flags));
         }
         for pidfd in self.execs.pidfds() {
             all.push((Watched::ExecEnd, pidfd, PollFlags::IN));

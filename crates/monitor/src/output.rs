@@ -3,8 +3,9 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use logs::{FileOptions, Flushed, Mode, Rotation, Timestamp, Writer};
+use logs::{FileOptions, Flushed, Mode, Rotation, Timestamp, Wake, Writer};
 use runtime::failure::Failure;
+use sys::rustix::event::PollFlags;
 
 use crate::client::Stream;
 use crate::protocol::LogSpec;
@@ -23,7 +24,7 @@ pub(crate) struct Log {
     bytes: usize,
     /// Much was written in the last turn.
     busy: bool,
-    /// The disk is full, and the process is to wait for it.
+    /// The process is to wait for it: for a disk that is full, or for a file being compressed.
     blocked: bool,
 }
 
@@ -38,7 +39,7 @@ impl Log {
         let LogSpec::Files { format, path, size_bytes_max, files_max, compress, .. } = spec else {
             return Ok(Log::default());
         };
-        let LogSpec::Files { block_when_full, attributes, .. } = spec else {
+        let LogSpec::Files { block_when_full, kept_bytes_max, attributes, .. } = spec else {
             return Ok(Log::default());
         };
         let options = FileOptions {
@@ -47,7 +48,11 @@ impl Log {
                 files_max: *files_max,
                 compress: *compress,
             },
-            mode: if *block_when_full { Mode::Blocking } else { Mode::Unsaid },
+            mode: match kept_bytes_max {
+                Some(bytes) => Mode::NonBlocking { buffer_bytes_max: *bytes },
+                None if *block_when_full => Mode::Blocking,
+                None => Mode::Unsaid,
+            },
             ..FileOptions::of(*format)
         };
         if let Some(directory) = path.parent() {
@@ -69,9 +74,12 @@ impl Log {
         (self.blocked || self.busy).then_some(RETRY)
     }
 
-    /// Readable when there is something to clean up by [`Log::flush`].
-    pub(crate) fn background(&self) -> Option<BorrowedFd<'_>> {
-        self.writer.as_ref().and_then(Writer::background)
+    /// When there is something to do by [`Log::flush`].
+    pub(crate) fn wake(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        match self.writer.as_ref()?.wake()? {
+            Wake::Readable(fd) => Some((fd, PollFlags::IN)),
+            Wake::Writable(fd) => Some((fd, PollFlags::OUT)),
+        }
     }
 
     /// Whether this child of ours works on the log.
@@ -83,6 +91,7 @@ impl Log {
         if let Some(writer) = &mut self.writer {
             writer.write(log_stream(stream), bytes, Timestamp::now());
             self.bytes += bytes.len();
+            self.blocked |= writer.is_blocked();
         }
     }
 
@@ -97,16 +106,15 @@ impl Log {
         self.blocked = flushed == Flushed::Blocked;
     }
 
-    /// Writes the last, unfinished lines.
+    /// Writes the last, unfinished lines. Afterwards all is in the file; what is still being
+    /// compressed is waited for when this is dropped.
     pub(crate) fn finish(&mut self) {
         if let Some(writer) = &mut self.writer {
             for stream in [Stream::Stdout, Stream::Stderr] {
                 writer.end(log_stream(stream), Timestamp::now());
             }
-            writer.flush();
+            writer.finish();
         }
-        // Waits for what is being compressed.
-        self.writer = None;
     }
 }
 

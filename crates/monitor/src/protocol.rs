@@ -78,6 +78,10 @@ pub enum LogSpec {
         compress: bool,
         /// On a full disk the process waits; otherwise what it says is dropped and counted.
         block_when_full: bool,
+        /// The process never waits for the log: so much is kept for a slow one, and what it says
+        /// then is dropped and counted.
+        #[serde(default)]
+        kept_bytes_max: Option<u64>,
         /// What every record says of the container, where its format has room for it.
         attributes: std::collections::BTreeMap<String, String>,
     },

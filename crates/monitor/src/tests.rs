@@ -102,6 +102,7 @@ fn request(dir: &Path, script: &str) -> SpawnRequest {
             files_max: 1,
             compress: false,
             block_when_full: false,
+            kept_bytes_max: None,
             attributes: Default::default(),
         },
         attachments: Vec::new(),

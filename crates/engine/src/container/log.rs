@@ -54,6 +54,10 @@ pub fn spec(record: &ContainerRecord, image: String, places: &Places) -> Result<
         files_max: options.rotation.files_max,
         compress: options.rotation.compress,
         block_when_full: options.mode == Mode::Blocking,
+        kept_bytes_max: match options.mode {
+            Mode::NonBlocking { buffer_bytes_max } => Some(buffer_bytes_max),
+            Mode::Unsaid | Mode::Blocking => None,
+        },
         attributes,
     })
 }

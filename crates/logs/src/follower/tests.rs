@@ -81,6 +81,9 @@ fn a_file_that_is_compressed_while_it_is_followed_is_read_once() {
     let mut lines = Vec::new();
     for number in 0..1000 {
         writer.write(Stream::Stdout, format!("{number}\n").as_bytes(), Timestamp::now());
+        while writer.is_blocked() && writer.flush() == crate::Flushed::Blocked {
+            std::thread::yield_now();
+        }
         // Asked now and then, it finds its file compressed, and newer ones too.
         if number % 190 == 0 {
             writer.flush();

@@ -1,8 +1,14 @@
 use proptest::prelude::*;
 
+use std::fs::File;
+use std::io::Write;
+
 use super::*;
 use crate::escape::tests::replaced;
+use crate::files::numbered;
 use crate::files::suffixed;
+use crate::format::Format;
+use crate::options::Rotation;
 use crate::{Query, Reader};
 
 const TIME: Timestamp = Timestamp::from_nanos(1_500_000_000);
@@ -115,6 +121,19 @@ fn rotates_and_keeps_the_newest() {
     }
 }
 
+/// Waits as long as the writer is blocked.
+fn settle(writer: &mut Writer) {
+    use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+    while writer.is_blocked() && writer.flush() == Flushed::Blocked {
+        let timeout = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+        let mut fds: Vec<_> = match writer.wake() {
+            Some(Wake::Readable(fd)) => vec![PollFd::from_borrowed_fd(fd, PollFlags::IN)],
+            _ => Vec::new(),
+        };
+        poll(&mut fds, Some(&timeout)).unwrap();
+    }
+}
+
 #[test]
 fn rotated_files_are_compressed_and_read_in_order() {
     for format in [Format::JsonFile, Format::Local] {
@@ -125,6 +144,7 @@ fn rotated_files_are_compressed_and_read_in_order() {
         let mut writer = Writer::open(&path, &options, &BTreeMap::new()).unwrap();
         for number in 0..300 {
             writer.write(Stream::Stdout, format!("line {number}\n").as_bytes(), TIME);
+            settle(&mut writer);
         }
         drop(writer);
         let mut names: Vec<_> = std::fs::read_dir(dir.path())
@@ -272,6 +292,102 @@ fn a_full_disk_blocks_when_asked_to() {
     std::fs::remove_file(filler).unwrap();
     assert_eq!(writer.flush(), Flushed::Done);
     assert_eq!((writer.dropped(), read_all(&path).len()), (0, count));
+}
+
+#[test]
+fn nothing_moves_under_a_file_that_an_earlier_writer_compresses() {
+    use sys::rustix::fs::{FlockOperation, flock};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut options = options(100, 4);
+    options.rotation.compress = true;
+    // What the process of an earlier writer holds.
+    let plain = numbered(&path, 1);
+    std::fs::write(&plain, "").unwrap();
+    let lock = File::open(&plain).unwrap();
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let mut writer = Writer::open(&path, &options, &BTreeMap::new()).unwrap();
+    for number in 0..20 {
+        writer.write(Stream::Stdout, format!("{number}\n").as_bytes(), TIME);
+    }
+    assert_eq!(writer.flush(), Flushed::Blocked);
+    assert!(!numbered(&path, 2).exists());
+    drop(lock);
+    settle(&mut writer);
+    assert!(numbered(&path, 2).exists());
+    // An end waits for nobody: all is in the file that there is.
+    writer.finish();
+    assert_eq!(read_all(&path).len(), 20);
+}
+
+fn non_blocking(path: &Path, buffer_bytes_max: u64) -> Writer {
+    let mode = Mode::NonBlocking { buffer_bytes_max };
+    let options = FileOptions { mode, ..options(50_000, 100) };
+    Writer::open(path, &options, &BTreeMap::new()).unwrap()
+}
+
+#[test]
+fn a_slow_log_holds_nobody_up_and_loses_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut writer = non_blocking(&path, 100_000);
+    let child = sys::process::pidfd_open(writer.worker().unwrap()).unwrap();
+    let signal = |signal| {
+        let child = std::os::fd::AsFd::as_fd(&child);
+        sys::process::pidfd_send_signal(child, signal).unwrap();
+    };
+    signal(sys::libc::SIGSTOP);
+    let line = |number: u64| format!("{number:01000}\n");
+    for number in 0..2000 {
+        writer.write(Stream::Stdout, line(number).as_bytes(), TIME);
+        assert_eq!(writer.flush(), Flushed::Done);
+    }
+    let dropped = writer.dropped();
+    assert!((1000..1900).contains(&dropped), "{dropped}");
+    signal(sys::libc::SIGCONT);
+    writer.finish();
+    let lines = read_all(&path);
+    assert_eq!(lines.len() as u64, 2000 - dropped + 1);
+    let (notice, kept) = lines.split_last().unwrap();
+    let expect = format!("wharf: {dropped} log records were lost: the log was too slow\n");
+    assert_eq!(String::from_utf8_lossy(&notice.1), expect);
+    assert!(kept.iter().enumerate().all(|(at, (_, text))| *text == line(at as u64).as_bytes()));
+    assert!(numbered(&path, 1).exists());
+}
+
+#[test]
+fn records_are_written_although_their_process_was_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut writer = non_blocking(&path, 1 << 30);
+    let child = sys::process::pidfd_open(writer.worker().unwrap()).unwrap();
+    let child = std::os::fd::AsFd::as_fd(&child);
+    sys::process::pidfd_send_signal(child, sys::libc::SIGKILL).unwrap();
+    let begin = std::time::Instant::now();
+    let mut line = 0;
+    while writer.worker().is_some() {
+        assert!(begin.elapsed().as_secs() < 20);
+        writer.write(Stream::Stdout, format!("{line}\n").as_bytes(), TIME);
+        writer.flush();
+        line += 1;
+    }
+    drop(writer);
+    let lines = read_all(&path);
+    let said = String::from_utf8_lossy(&lines[0].1).into_owned();
+    assert!(said.contains("lost: the process that wrote them was killed"), "{said}");
+    assert_eq!(lines.last().unwrap().1, format!("{}\n", line - 1).as_bytes());
+    // Killed when everything was sent.
+    let mut writer = non_blocking(&path, 100_000);
+    writer.write(Stream::Stdout, b"all\n", TIME);
+    let child = sys::process::pidfd_open(writer.worker().unwrap()).unwrap();
+    let child = std::os::fd::AsFd::as_fd(&child);
+    sys::process::pidfd_send_signal(child, sys::libc::SIGSTOP).unwrap();
+    writer.flush();
+    sys::process::pidfd_send_signal(child, sys::libc::SIGKILL).unwrap();
+    drop(writer);
+    let lines = read_all(&path);
+    let last = &lines.last().unwrap().1;
+    assert!(last == b"all\n" || last.starts_with(b"wharf: 1 log"), "{last:?}");
 }
 
 proptest! {

@@ -65,6 +65,8 @@ fn rotated_files_are_compressed_and_read() {
         let id = engine.inspect("seq")["Id"].as_str().unwrap().to_owned();
         let path = engine.root().join("containers").join(&id).join(file.replace("ID", &id));
         let named = |suffix: &str| format!("{}{suffix}", path.display());
+        // The end is told before that.
+        until("the last is compressed", || !std::fs::exists(named(".1")).unwrap());
         for (suffix, exists) in [(".1.gz", true), (".2.gz", true), (".3.gz", false), (".1", false)]
         {
             assert_eq!(std::fs::exists(named(suffix)).unwrap(), exists, "{driver} {suffix}");
@@ -184,5 +186,44 @@ fn a_thousand_logs_are_followed_and_hold_nobody_up() {
         assert!(String::from_utf8_lossy(&answer).contains("END-OF-IT\n"));
     }
     drop((lazy, eager));
+    engine.finish();
+}
+
+#[test]
+fn a_program_waits_for_no_log_when_asked_not_to() {
+    let engine = Engine::start();
+    let flags = "--log-opt mode=non-blocking --log-opt max-buffer-size=200k";
+    let flags: Vec<&str> = flags.split(' ').collect();
+    let script = "while [ ! -e /go ]; do sleep 0.02; done; seq 1000000 1200000; touch /done; \
+                  while [ ! -e /end ]; do sleep 0.02; done; echo last";
+    engine.background("nb", &flags, &["sh", "-c", script]);
+    let id = engine.inspect("nb")["Id"].as_str().unwrap().to_owned();
+    let log = engine.inspect("nb")["LogPath"].as_str().unwrap().to_owned();
+    // The process that writes stands still, as on a disk that does.
+    let holds_log = |pid: &u32| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        fds.map(|fd| std::fs::read_link(fd.path()).unwrap_or_default())
+            .any(|to| to.ends_with(&id) || to.to_string_lossy() == log)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let writers: Vec<u32> = pids.filter(holds_log).collect();
+    assert_eq!(writers.len(), 1, "{writers:?}");
+    let signal = |name: &str| {
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args([name, &writers[0].to_string()]).status().unwrap().success());
+    };
+    signal("-STOP");
+    engine.wharf(["exec", "nb", "touch", "/go"]).ok();
+    until("it has written", || engine.wharf(["exec", "nb", "test", "-e", "/done"]).code == 0);
+    signal("-CONT");
+    engine.wharf(["exec", "nb", "touch", "/end"]).ok();
+    until("what was kept is written", || engine.state("nb") == "exited");
+    let lines = engine.wharf(["logs", "nb"]);
+    let out: Vec<&str> = lines.out.lines().collect();
+    // The first that did not fit was lost, not the last that did.
+    assert!(out.len() > 1000 && out.len() < 150_000, "{}", out.len());
+    assert_eq!((out[0], out[1000], *out.last().unwrap()), ("1000000", "1001000", "last"));
+    assert!(lines.err.contains("log records were lost: the log was too slow"), "{}", lines.err);
     engine.finish();
 }
