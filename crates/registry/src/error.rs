@@ -1,6 +1,8 @@
 //! What can go wrong between a client and a registry. Texts that users of Docker know are Docker's.
 
 use std::error::Error;
+use std::fmt::Display;
+use std::io;
 
 use oci::{DigestError, ManifestError};
 use stdx::Kind;
@@ -65,6 +67,16 @@ pub enum RegistryError {
         /// When it may be asked again, in seconds.
         retry_after_s: Option<u64>,
     },
+    /// We could not say who we are as the server wants it.
+    #[error("{method} \"{url}\": {cause}")]
+    Authorization {
+        /// As Go prints it.
+        method: &'static str,
+        /// What was asked for, without secrets.
+        url: String,
+        /// Why not.
+        cause: Box<RegistryError>,
+    },
     /// The registry wants to know who asks, and nobody said.
     #[error("no basic auth credentials")]
     NoCredentials,
@@ -76,21 +88,21 @@ pub enum RegistryError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An answer is larger than its kind may be.
-    #[error("failed to read the answer of `{url}`: it is larger than `{bytes_max}` bytes")]
-    TooLarge {
-        /// What was asked for, without secrets.
+    /// A login did not succeed.
+    #[error("login attempt to {url} failed with status: {status_line}")]
+    Login {
+        /// What was asked for.
         url: String,
-        /// The limit.
-        bytes_max: u64,
+        /// HTTP status.
+        status: u16,
+        /// With its name.
+        status_line: String,
     },
-    /// An answer sends us somewhere we do not go.
-    #[error("failed to follow the redirect of `{url}`: {reason}")]
-    Redirect {
-        /// What was asked for, without secrets.
-        url: String,
-        /// Why not.
-        reason: &'static str,
+    /// A server cannot be searched.
+    #[error("{reason}")]
+    Endpoint {
+        /// In Docker's words.
+        reason: String,
     },
     /// Content is not what its digest says.
     #[error("{0}")]
@@ -161,19 +173,32 @@ impl ErrorCode {
 }
 
 impl RegistryError {
+    /// Something configured is wrong, and nothing else found it.
+    pub(crate) fn configuration(place: impl Display, reason: impl Display) -> RegistryError {
+        let (place, reason) = (place.to_string(), reason.to_string());
+        RegistryError::Configuration { place, reason, cause: None }
+    }
+
+    /// An answer is larger than its kind may be.
+    pub(crate) fn too_large(url: impl Display, bytes_max: u64) -> RegistryError {
+        let reason = format!("it is larger than `{bytes_max}` bytes");
+        RegistryError::Answer { url: url.to_string(), reason }
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> Kind {
         match self {
             RegistryError::Transport { .. } => Kind::Unavailable,
             RegistryError::Refused { code, status, .. } => refusal_kind(code, *status),
             RegistryError::Status { status, .. } => status_kind(*status),
+            RegistryError::Authorization { cause, .. } => cause.kind(),
             RegistryError::NoCredentials => Kind::Unauthenticated,
-            RegistryError::Answer { .. }
-            | RegistryError::TooLarge { .. }
-            | RegistryError::Redirect { .. } => Kind::Internal,
+            RegistryError::Answer { .. } => Kind::Internal,
             RegistryError::Digest(error) => error.kind(),
             RegistryError::Manifest(error) => error.kind(),
+            RegistryError::Login { status, .. } => status_kind(*status),
             RegistryError::Schema1 { .. } => Kind::Unsupported,
+            RegistryError::Endpoint { .. } => Kind::Invalid,
             RegistryError::Configuration { .. } => Kind::Invalid,
         }
     }
@@ -182,6 +207,7 @@ impl RegistryError {
     pub fn code(&self) -> Option<&ErrorCode> {
         match self {
             RegistryError::Refused { code, .. } => Some(code),
+            RegistryError::Authorization { cause, .. } => cause.code(),
             _ => None,
         }
     }
@@ -192,6 +218,7 @@ impl RegistryError {
             RegistryError::Refused { status, .. } | RegistryError::Status { status, .. } => {
                 Some(*status)
             }
+            RegistryError::Authorization { cause, .. } => cause.status(),
             _ => None,
         }
     }
@@ -200,6 +227,7 @@ impl RegistryError {
     pub fn is_passing(&self) -> bool {
         match self {
             RegistryError::Transport { .. } => true,
+            RegistryError::Authorization { cause, .. } => cause.is_passing(),
             _ => self.status().is_some_and(|status| matches!(status, 408 | 429 | 500..=599)),
         }
     }
@@ -209,6 +237,7 @@ impl RegistryError {
         match self {
             RegistryError::Refused { retry_after_s, .. }
             | RegistryError::Status { retry_after_s, .. } => *retry_after_s,
+            RegistryError::Authorization { cause, .. } => cause.retry_after_s(),
             _ => None,
         }
     }
@@ -236,5 +265,34 @@ fn status_kind(status: u16) -> Kind {
         429 => Kind::Exhausted,
         500..=599 => Kind::Unavailable,
         _ => Kind::Internal,
+    }
+}
+
+/// A system's error as Go prints it: lower case, without number.
+pub(crate) fn io_text(cause: &io::Error) -> String {
+    use io::ErrorKind;
+    let text = match cause.kind() {
+        ErrorKind::ConnectionRefused => "connection refused",
+        ErrorKind::ConnectionReset => "connection reset by peer",
+        ErrorKind::NetworkUnreachable => "network is unreachable",
+        ErrorKind::HostUnreachable => "no route to host",
+        ErrorKind::TimedOut => "i/o timeout",
+        ErrorKind::BrokenPipe => "broken pipe",
+        ErrorKind::UnexpectedEof => "unexpected EOF",
+        _ => return cause.to_string(),
+    };
+    text.to_owned()
+}
+
+/// A method as Go prints it in errors.
+pub(crate) fn go_method(method: &hyper::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "Get",
+        "HEAD" => "Head",
+        "POST" => "Post",
+        "PUT" => "Put",
+        "PATCH" => "Patch",
+        "DELETE" => "Delete",
+        _ => "Send",
     }
 }

@@ -12,10 +12,27 @@
 //!
 //! This crate knows nothing of layers, images, files of credentials or the Engine API.
 
+mod address;
+mod answer;
+mod auth;
 mod credentials;
+mod endpoint;
 mod error;
+mod hosts;
+mod login;
+mod network;
+mod proxy;
+mod repository;
+mod resolver;
+mod search;
 mod spec;
+mod tls;
+mod transport;
+mod url;
 
 pub use credentials::Credentials;
 pub use error::{ErrorCode, RegistryError};
+pub use network::{Network, Registry};
+pub use repository::{BlobStream, Opened, RemoteManifest, Repository, Upload, Which};
+pub use search::{FoundRepository, SearchQuery};
 pub use spec::{NetworkSpec, ProxySpec, Timeouts};

@@ -1,0 +1,428 @@
+//! Registries as one engine, or one command, talks to them: requests with credentials, redirects,
+//! and the step from TLS to plain HTTP where that is allowed.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use hyper::{Method, StatusCode};
+
+use crate::answer::refusal;
+use crate::auth::challenge::Challenge;
+use crate::auth::scope::Scopes;
+use crate::auth::{self, Token, TokenCall, Tokens};
+use crate::credentials::Credentials;
+use crate::endpoint::{Endpoint, Endpoints};
+use crate::error::{RegistryError, go_method};
+use crate::spec::NetworkSpec;
+use crate::transport::{Answer, Body, BodyStream, Outgoing, Transport};
+use crate::url::{Scheme, Url};
+
+/// As Go: who sends us on more often does not know either.
+const REDIRECTS_MAX: usize = 10;
+/// Servers that are remembered to speak no TLS.
+const PLAIN_MAX: usize = 1000;
+
+/// The way to all registries: configuration, connections, tokens.
+pub struct Network {
+    pub(crate) endpoints: Endpoints,
+    transport: Transport,
+    tokens: Tokens,
+    /// Servers that turned out to speak no TLS.
+    plain: Mutex<HashSet<String>>,
+}
+
+/// One registry, for one account.
+#[derive(Clone)]
+pub struct Registry {
+    pub(crate) network: Arc<Network>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// What is asked of a registry.
+pub(crate) struct Ask<'a> {
+    pub method: Method,
+    /// Where.
+    pub place: Place<'a>,
+    pub headers: HeaderMap,
+    /// What is sent; empty for most.
+    pub body: Bytes,
+    /// What it takes.
+    pub scopes: &'a Scopes,
+    /// How we say who we are.
+    pub identity: Identity<'a>,
+}
+
+/// How we say who we are.
+#[derive(Clone, Copy)]
+pub(crate) enum Identity<'a> {
+    /// As the server is known to want it, or asks for.
+    Asked,
+    /// By Basic, without being asked: servers of the first protocol show more to those they know.
+    Basic,
+    /// Only when asked, and by a new token; the refresh token that comes with it is put here.
+    Login(&'a OnceLock<String>),
+}
+
+/// Where something is asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// Below the endpoint's base.
+    Below(&'a str),
+    /// Where the registry itself said.
+    At(&'a Url),
+}
+
+impl<'a> Ask<'a> {
+    /// Without headers and body.
+    pub(crate) fn new(method: Method, rest: &'a str, scopes: &'a Scopes) -> Ask<'a> {
+        let (headers, body, identity) = (HeaderMap::new(), Bytes::new(), Identity::Asked);
+        Ask { method, place: Place::Below(rest), headers, body, scopes, identity }
+    }
+}
+
+impl Network {
+    /// Checks the configuration. Nothing is read or sent yet.
+    ///
+    /// # Errors
+    /// [`RegistryError::Configuration`].
+    pub fn new(spec: &NetworkSpec) -> Result<Arc<Network>, RegistryError> {
+        Ok(Arc::new(Network {
+            endpoints: Endpoints::new(spec)?,
+            transport: Transport::new(spec)?,
+            tokens: Tokens::default(),
+            plain: Mutex::default(),
+        }))
+    }
+
+    /// The registry of a domain (`docker.io`, `localhost:5000`), for one account. Blocks on small
+    /// files.
+    ///
+    /// # Errors
+    /// [`RegistryError::Configuration`].
+    pub fn registry(
+        self: &Arc<Network>,
+        domain: &str,
+        credentials: Option<Credentials>,
+    ) -> Result<Registry, RegistryError> {
+        let endpoints = self.endpoints.of(domain)?;
+        Ok(Registry { network: Arc::clone(self), endpoints, credentials })
+    }
+
+    fn is_plain(&self, endpoint: &Endpoint) -> bool {
+        let plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        endpoint.may_be_plain && plain.contains(&endpoint.base.authority())
+    }
+
+    fn set_plain(&self, endpoint: &Endpoint, is_plain: bool) {
+        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_plain {
+            true if plain.len() < PLAIN_MAX => drop(plain.insert(endpoint.base.authority())),
+            _ => drop(plain.remove(&endpoint.base.authority())),
+        }
+    }
+}
+
+impl Registry {
+    /// One request to one of its servers, whatever the answer.
+    pub(crate) async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        ask: &Ask<'_>,
+    ) -> Result<Answer, RegistryError> {
+        let first = match (endpoint.base.scheme, self.network.is_plain(endpoint)) {
+            (Scheme::Https, false) => Scheme::Https,
+            _ => Scheme::Http,
+        };
+        let result = self.ask_with(endpoint, ask, first).await.map_err(at_root(endpoint, first));
+        let Err(RegistryError::Transport { is_connected: false, .. }) = &result else {
+            return result;
+        };
+        match (endpoint.may_be_plain, first) {
+            (true, Scheme::Https) => {
+                let second = self.ask_with(endpoint, ask, Scheme::Http).await;
+                let second = second.map_err(at_root(endpoint, Scheme::Http));
+                if second.is_ok() {
+                    self.network.set_plain(endpoint, true);
+                }
+                second
+            }
+            (true, Scheme::Http) => {
+                // What listens there may have changed: begin with TLS the next time.
+                self.network.set_plain(endpoint, false);
+                result
+            }
+            _ => result,
+        }
+    }
+
+    pub(crate) async fn ask_with(
+        &self,
+        endpoint: &Endpoint,
+        ask: &Ask<'_>,
+        scheme: Scheme,
+    ) -> Result<Answer, RegistryError> {
+        let url = match ask.place {
+            Place::Below(rest) => endpoint.url(scheme, rest),
+            Place::At(url) => url.clone(),
+        };
+        let is_own = match ask.place {
+            Place::Below(_) => true,
+            Place::At(url) => url.is_same_origin(&endpoint.url(scheme, "")),
+        };
+        let mut authorization = match (is_own, ask.identity) {
+            (true, Identity::Asked) => self.known_authorization(endpoint, &url, ask.scopes)?,
+            (true, Identity::Basic) => auth::basic(self.credentials_for(endpoint)).ok(),
+            _ => None,
+        };
+        let mut is_second = false;
+        loop {
+            let answer = self.follow(endpoint, &url, ask, authorization.clone(), is_own).await?;
+            if answer.status != StatusCode::UNAUTHORIZED || !is_own || is_second {
+                return Ok(answer);
+            }
+            let Some(challenge) = auth::choose(&answer.headers) else { return Ok(answer) };
+            // A redirect's 401 is not ours to answer.
+            if !answer.url.is_same_origin(&url) {
+                return Ok(answer);
+            }
+            self.network.tokens.learn(origin(&url), challenge.clone());
+            let was_refused = authorization.is_some();
+            let next = self.authorization(endpoint, &challenge, ask, was_refused).await;
+            let next = next.map_err(|cause| RegistryError::Authorization {
+                method: go_method(&ask.method),
+                url: url.to_string(),
+                cause: Box::new(cause),
+            })?;
+            if next.is_none() || (was_refused && next == authorization) {
+                return Ok(answer);
+            }
+            // Read to its end, so that the connection can be used again.
+            drop(answer.bytes(crate::answer::ERROR_BYTES_MAX).await);
+            (authorization, is_second) = (next, true);
+        }
+    }
+
+    /// Sends a body that comes from elsewhere, once, to where the registry said.
+    pub(crate) async fn send_stream(
+        &self,
+        endpoint: &Endpoint,
+        method: Method,
+        url: &Url,
+        body: BodyStream,
+        scopes: &Scopes,
+    ) -> Result<Answer, RegistryError> {
+        let mut headers = HeaderMap::new();
+        let own = endpoint.url(url.scheme, "");
+        let tls = self.network.endpoints.tls_of(url, endpoint)?;
+        if url.is_same_origin(&own) {
+            headers = endpoint.headers.clone();
+            let authorization = self.known_authorization(endpoint, url, scopes)?;
+            headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
+        }
+        let octets = HeaderValue::from_static("application/octet-stream");
+        headers.insert(hyper::header::CONTENT_TYPE, octets);
+        let (url, body) = (url.clone(), Body::Stream(body));
+        self.network.transport.send(Outgoing { method, url, headers, body }, &tls).await
+    }
+
+    /// Follows redirects. Credentials and configured headers stay with the registry.
+    async fn follow(
+        &self,
+        endpoint: &Endpoint,
+        start: &Url,
+        ask: &Ask<'_>,
+        authorization: Option<HeaderValue>,
+        is_own: bool,
+    ) -> Result<Answer, RegistryError> {
+        let mut url = start.clone();
+        // Who once went elsewhere does not get it back, even if the way leads home again.
+        let mut is_home = is_own;
+        for _ in 0..=REDIRECTS_MAX {
+            let mut headers = ask.headers.clone();
+            is_home &= url.is_same_origin(start);
+            if is_home {
+                headers.extend(endpoint.headers.clone());
+                headers.extend(authorization.clone().map(|value| (AUTHORIZATION, value)));
+            }
+            let outgoing = Outgoing {
+                method: ask.method.clone(),
+                url: url.clone(),
+                headers,
+                body: Body::Whole(ask.body.clone()),
+            };
+            let tls = self.network.endpoints.tls_of(&url, endpoint)?;
+            let answer = self.network.transport.send(outgoing, &tls).await?;
+            match redirect(&answer, &ask.method)? {
+                None => return Ok(answer),
+                Some(next) => url = next,
+            }
+        }
+        let (url, reason) = (start.to_string(), "its redirects go on and on".to_owned());
+        Err(RegistryError::Answer { url, reason })
+    }
+
+    /// What the server is known to want, without asking it first.
+    fn known_authorization(
+        &self,
+        endpoint: &Endpoint,
+        url: &Url,
+        scopes: &Scopes,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        if let Some(Credentials::RegistryToken { token }) = self.credentials_for(endpoint) {
+            return auth::secret("Bearer", token).map(Some);
+        }
+        match self.network.tokens.challenge(&origin(url)) {
+            // Without an account only the server's own answer says whether one is needed.
+            Some(challenge) if challenge.scheme == "basic" => {
+                Ok(auth::basic(self.credentials_for(endpoint)).ok())
+            }
+            Some(challenge) => {
+                // Its scope was for another request.
+                let realm = realm(&challenge)?;
+                let call = self.token_call(endpoint, &challenge, &realm, scopes);
+                Ok(self.network.tokens.find(&call))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// What a challenge wants. `is_fresh`: what was given before is no longer taken.
+    async fn authorization(
+        &self,
+        endpoint: &Endpoint,
+        challenge: &Challenge,
+        ask: &Ask<'_>,
+        is_fresh: bool,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        if challenge.scheme == "basic" {
+            return auth::basic(self.credentials_for(endpoint)).map(Some);
+        }
+        if let Some(Credentials::RegistryToken { .. }) = self.credentials_for(endpoint) {
+            return Ok(None);
+        }
+        let realm = realm(challenge)?;
+        let wanted = auth::wanted(ask.scopes, challenge);
+        let mut call = self.token_call(endpoint, challenge, &realm, &wanted);
+        call.is_login = matches!(ask.identity, Identity::Login(_));
+        if is_fresh || call.is_login {
+            self.network.tokens.forget(&call);
+        } else if let Some(value) = self.network.tokens.find(&call) {
+            return Ok(Some(value));
+        }
+        let token = self.token(endpoint, &call).await?;
+        let value = auth::secret("Bearer", &token.token)?;
+        if let (Identity::Login(place), Some(refresh)) = (ask.identity, &token.refresh) {
+            place.get_or_init(|| refresh.clone());
+        }
+        self.network.tokens.keep(&call, &token, value.clone());
+        // The same request will be made again without a challenge, with its own scopes.
+        let own = self.token_call(endpoint, challenge, &realm, ask.scopes);
+        self.network.tokens.keep(&own, &token, value.clone());
+        Ok(Some(value))
+    }
+
+    fn token_call<'a>(
+        &'a self,
+        endpoint: &Endpoint,
+        challenge: &'a Challenge,
+        realm: &'a Url,
+        scopes: &'a Scopes,
+    ) -> TokenCall<'a> {
+        TokenCall {
+            realm,
+            service: challenge.parameter("service").unwrap_or_default(),
+            scopes,
+            credentials: self.credentials_for(endpoint),
+            is_login: false,
+        }
+    }
+
+    /// Asks a token server.
+    pub(crate) async fn token(
+        &self,
+        endpoint: &Endpoint,
+        call: &TokenCall<'_>,
+    ) -> Result<Token, RegistryError> {
+        let realm = call.realm;
+        let is_readable = realm.scheme == Scheme::Http
+            && !self.network.endpoints.is_insecure(&realm.host, realm.port);
+        if call.credentials.is_some() && is_readable {
+            let reason = "its token server has no TLS, so credentials are not sent to it";
+            return Err(RegistryError::configuration(realm, reason));
+        }
+        let tls = self.network.endpoints.tls_of(realm, endpoint)?;
+        let mut answer = self.network.transport.send(call.request()?, &tls).await?;
+        if matches!(answer.status.as_u16(), 404 | 405)
+            && let Some(form) = call.password_form()
+        {
+            answer = self.network.transport.send(form, &tls).await?;
+        }
+        if !answer.status.is_success() {
+            return Err(refusal(answer).await);
+        }
+        let url = answer.url.to_string();
+        let bytes = answer.bytes(auth::TOKEN_BYTES_MAX).await?;
+        let reason = "authorization server did not include a token in the response";
+        auth::parse_token(&bytes)
+            .ok_or_else(|| RegistryError::Answer { url, reason: reason.to_owned() })
+    }
+
+    pub(crate) fn credentials_for(&self, endpoint: &Endpoint) -> Option<&Credentials> {
+        self.credentials.as_ref().filter(|_| endpoint.takes_credentials)
+    }
+}
+
+/// Who does not get through at all is told as Docker tells it, which begins with `/v2/`.
+fn at_root(endpoint: &Endpoint, scheme: Scheme) -> impl FnOnce(RegistryError) -> RegistryError {
+    let root = endpoint.url(scheme, "/").to_string();
+    move |error| match error {
+        RegistryError::Transport { cause, is_connected: false, .. } => {
+            RegistryError::Transport { method: "Get", url: root, cause, is_connected: false }
+        }
+        other => other,
+    }
+}
+
+/// The token server of a challenge: an absolute address, as Docker insists.
+pub(crate) fn realm(challenge: &Challenge) -> Result<Url, RegistryError> {
+    let text = challenge.parameter("realm").unwrap_or_default();
+    Url::parse_foreign(text).ok_or_else(|| RegistryError::Answer {
+        url: "WWW-Authenticate".to_owned(),
+        reason: format!("realm `{}` is no absolute address", text.escape_default()),
+    })
+}
+
+fn origin(url: &Url) -> String {
+    format!("{}://{}", url.scheme.name(), url.authority())
+}
+
+/// Where an answer sends us, if it does.
+fn redirect(answer: &Answer, method: &Method) -> Result<Option<Url>, RegistryError> {
+    let is_redirect = match answer.status.as_u16() {
+        307 | 308 => true,
+        301..=303 => matches!(*method, Method::GET | Method::HEAD),
+        _ => false,
+    };
+    if !is_redirect {
+        return Ok(None);
+    }
+    let bad = |reason: &str| {
+        let (url, reason) = (answer.url.to_string(), reason.to_owned());
+        RegistryError::Answer { url, reason }
+    };
+    let location = answer.header(LOCATION.as_str());
+    let location = location.ok_or_else(|| bad("its redirect does not say where to"))?;
+    let next = answer.url.join(location).ok_or_else(|| bad("it redirects to no address"))?;
+    match is_downgrade(&answer.url, &next) {
+        true => Err(bad("it redirects from TLS to plain HTTP")),
+        false => Ok(Some(next)),
+    }
+}
+
+/// Whether the way goes from where nobody can listen to where everybody can.
+pub(crate) fn is_downgrade(from: &Url, to: &Url) -> bool {
+    (from.scheme, to.scheme) == (Scheme::Https, Scheme::Http)
+}
