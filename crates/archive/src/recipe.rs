@@ -14,6 +14,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
 use sys::rustix::fs::{self, Mode, OFlags};
 
 use crate::tar::Segment;
@@ -44,6 +45,25 @@ const LITERAL_BYTES_MAX: usize = 64 * 1024;
 
 /// Headers are most of a recipe, and they are alike: the fastest level does.
 const ZSTD_LEVEL: i32 = 1;
+
+/// Whether a layer's recipe is written while it is unpacked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum Recipe {
+    /// It is.
+    Written,
+    /// The archive itself is kept, so that there is no need.
+    Omitted,
+}
+
+impl Recipe {
+    /// Where it goes, for a layer whose files come into `directory`.
+    pub(crate) fn place(self, directory: &Path) -> io::Result<Option<Place>> {
+        match self {
+            Recipe::Written => Place::beside(directory).map(Some),
+            Recipe::Omitted => Ok(None),
+        }
+    }
+}
 
 /// Where a recipe goes while its layer is unpacked.
 pub struct Place {

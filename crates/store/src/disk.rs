@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use oci::Digest;
+use oci::{Algorithm, Digest};
 use stdx::fs::{Durability, PathError};
 use sys::rustix;
 
@@ -28,16 +28,41 @@ pub(crate) const BASE: &str = "base/fs";
 /// Names in `tmp/` that are only waiting to be deleted.
 pub(crate) const TRASH: &str = "trash-";
 
+/// The hash functions by which blobs are named.
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Sha512];
+
 /// In the names of files that were not finished (see [`stdx::fs::replace`]).
 const UNFINISHED: &str = ".new-";
 
 impl Layout {
-    pub(crate) fn blobs(&self) -> PathBuf {
-        self.root.join("blobs/sha256")
+    /// Where blobs of one algorithm are.
+    pub(crate) fn blobs(&self, algorithm: Algorithm) -> PathBuf {
+        self.root.join("blobs").join(algorithm.name())
     }
 
     pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
-        self.blobs().join(digest.hex())
+        self.blobs(digest.algorithm()).join(digest.hex())
+    }
+
+    /// All blobs; `None` for a file whose name is no digest.
+    pub(crate) fn list_blobs(&self) -> Result<Vec<(Option<Digest>, PathBuf)>, StoreError> {
+        let mut all = Vec::new();
+        for algorithm in ALGORITHMS {
+            for (name, path) in list(&self.blobs(algorithm))? {
+                all.push((Digest::parse(&format!("{}:{name}", algorithm.name())).ok(), path));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Where blobs are that are coming in.
+    pub(crate) fn ingests(&self) -> PathBuf {
+        self.root.join("ingest")
+    }
+
+    /// What has come in of a blob.
+    pub(crate) fn ingest(&self, digest: &Digest) -> PathBuf {
+        self.ingests().join(format!("{}-{}", digest.algorithm().name(), digest.hex()))
     }
 
     pub(crate) fn layers(&self) -> PathBuf {
@@ -73,7 +98,9 @@ impl Layout {
     pub(crate) fn prepare(&self) -> Result<(), StoreError> {
         for path in [
             self.root.clone(),
-            self.blobs(),
+            self.blobs(Algorithm::Sha256),
+            self.blobs(Algorithm::Sha512),
+            self.ingests(),
             self.layers(),
             self.images(),
             self.all_rootfs(),
@@ -119,14 +146,21 @@ impl Layout {
                 self.trash(&path)?;
             }
         }
-        for directory in [self.root.clone(), self.blobs(), self.images()] {
-            for (name, path) in list(&directory)? {
-                if name.contains(UNFINISHED) {
-                    self.trash(&path)?;
-                }
-            }
+        let blobs = ALGORITHMS.map(|algorithm| self.blobs(algorithm));
+        for directory in [self.root.clone(), self.images()].into_iter().chain(blobs) {
+            self.discard_replacements(&directory)?;
         }
         failpoint::hit("store.open.swept");
+        Ok(())
+    }
+
+    /// Turns files that were being replaced in a directory into trash.
+    pub(crate) fn discard_replacements(&self, directory: &Path) -> Result<(), StoreError> {
+        for (name, path) in list(directory)? {
+            if name.contains(UNFINISHED) {
+                self.trash(&path)?;
+            }
+        }
         Ok(())
     }
 
@@ -183,6 +217,14 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), StoreError> {
 /// Makes the names in a directory survive a power cut.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     stdx::fs::sync_directory(path).map_err(StoreError::Disk)
+}
+
+/// Makes a file's bytes survive a power cut.
+pub(crate) fn sync_file(path: &Path) -> Result<(), StoreError> {
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(PathError::of("synchronize", path))
+        .map_err(StoreError::Disk)
 }
 
 /// Makes all of a finished tree, that nobody changes any more, survive a power cut: file by file.

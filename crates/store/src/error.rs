@@ -7,6 +7,7 @@ use oci::{Digest, ReferenceError};
 use stdx::Kind;
 use stdx::fs::PathError;
 
+use crate::ingest::IngestError;
 use archive::unpack::UnpackError;
 use change::ChangeError;
 
@@ -63,6 +64,9 @@ pub enum StoreError {
     /// A layer could not be unpacked.
     #[error("process the layer")]
     Unpack(#[source] UnpackError),
+    /// A blob did not come in.
+    #[error("{0}")]
+    Ingest(IngestError),
     /// An instruction of `--change` is wrong.
     #[error("{0}")]
     Change(ChangeError),
@@ -106,6 +110,7 @@ impl StoreError {
             }
             StoreError::Conflict { .. } | StoreError::RootfsExists { .. } => Kind::Conflict,
             StoreError::Unpack(error) => error.kind(),
+            StoreError::Ingest(error) => error.kind(),
             StoreError::MissingLayer { .. } => Kind::Internal,
         }
     }

@@ -6,10 +6,12 @@ use std::sync::OnceLock;
 /// kill sweep goes through this table.
 pub const NAMES: &[&str] = &[
     "store.open.swept",
+    "store.ingest.arrived",
     "store.layer.begun",
     "store.layer.unpacked",
     "store.layer.recorded",
     "store.layer.synced",
+    "store.blob.moved",
     "store.layer.renamed",
     "store.layer.visible",
     "store.blob.written",

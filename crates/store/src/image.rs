@@ -7,7 +7,7 @@ use oci::{Digest, ImageConfig, Reference};
 use crate::disk;
 use crate::error::StoreError;
 use crate::failpoint;
-use crate::layer::Lease;
+use crate::lease::Lease;
 use crate::record;
 use crate::store::{ImageState, State, Store, new_image_record};
 use archive::unpack::DeviceNode;
@@ -59,7 +59,7 @@ impl Store {
     pub fn add_image(
         &self,
         config: &[u8],
-        lease: &Lease<'_>,
+        lease: &Lease,
         parent: Option<Digest>,
         manifest: Option<&[u8]>,
     ) -> Result<Digest, StoreError> {
@@ -82,7 +82,7 @@ impl Store {
         let parent = parent.filter(|parent| self.state().images.contains_key(parent));
         record.parent = parent.or(record.parent);
         record.manifest = manifest.map(|(digest, _)| digest).or(record.manifest);
-        disk::write(&self.layout.image(&id), &record::print(&record))?;
+        disk::write(&self.shared.layout.image(&id), &record::print(&record))?;
         failpoint::hit("store.image.recorded");
         let image = ImageState { record, config: Arc::new(parsed) };
         self.state().images.insert(id.clone(), image);
@@ -120,13 +120,6 @@ impl Store {
         self.state().children(id).cloned().collect()
     }
 
-    /// A blob's bytes, verified; `None` when it is not there or damaged.
-    pub fn blob(&self, digest: &Digest) -> Option<Vec<u8>> {
-        let bytes_max = oci::manifest::MANIFEST_BYTES_MAX as u64;
-        let bytes = stdx::fs::read(&self.layout.blob(digest), bytes_max).ok()?;
-        digest.verify(&bytes).ok().map(|()| bytes)
-    }
-
     /// What the image's layers mean for a container.
     ///
     /// # Errors
@@ -152,15 +145,6 @@ impl Store {
     /// Largest user or group id that owns a file of the image.
     pub fn largest_id(&self, id: &Digest) -> Result<u32, StoreError> {
         self.image_flags(id).map(|flags| flags.largest_id)
-    }
-
-    /// Writes a blob unless it is there, whole. For those who hold `writing`.
-    fn put_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.blob(digest).is_none() {
-            disk::write(&self.layout.blob(digest), bytes)?;
-            failpoint::hit("store.blob.written");
-        }
-        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@
 //! This crate is synchronous and blocks on disks. It knows nothing of mounts, running containers,
 //! registries or HTTP.
 
+mod blob;
 mod commit;
 mod diff;
 mod disk;
@@ -24,7 +25,9 @@ mod error;
 pub mod failpoint;
 mod image;
 mod import;
+mod ingest;
 mod layer;
+mod lease;
 mod load;
 mod record;
 mod remove;
@@ -39,9 +42,11 @@ pub use diff::{Change, ChangeKind};
 pub use error::StoreError;
 pub use image::{Image, ImageFlags};
 pub use import::ImportSpec;
-pub use layer::{Lease, PendingLayer};
+pub use ingest::{Ingest, IngestError};
+pub use layer::{LayerStream, PendingLayer};
+pub use lease::Lease;
 pub use load::{LoadProgress, Loaded};
-pub use record::LayerRecord;
+pub use record::{BlobRecord, LayerRecord};
 pub use remove::{ImageUser, RemoveSpec, Removed};
 pub use rootfs::{Rootfs, RootfsPaths, RootfsSize};
 pub use save::SavePlan;

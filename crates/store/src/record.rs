@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oci::Digest;
+use oci::{Descriptor, Digest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,49 @@ pub struct LayerRecord {
     /// What was seen then.
     #[serde(flatten)]
     pub facts: LayerFacts,
+}
+
+/// A compressed form of a layer.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct BlobRecord {
+    /// Digest of the compressed bytes.
+    pub digest: Digest,
+    /// How many they are.
+    pub size: u64,
+    /// As its manifest calls it.
+    pub media_type: String,
+    /// Repositories (`docker.io/library/busybox`) that are known to have it, the latest first.
+    #[serde(default)]
+    pub repositories: Vec<String>,
+}
+
+impl BlobRecord {
+    pub(crate) fn of(form: &Descriptor) -> BlobRecord {
+        BlobRecord {
+            digest: form.digest.clone(),
+            size: form.size,
+            media_type: form.media_type.clone(),
+            repositories: Vec::new(),
+        }
+    }
+
+    /// For a manifest.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            media_type: self.media_type.clone(),
+            digest: self.digest.clone(),
+            size: self.size,
+            platform: None,
+            annotations: BTreeMap::new(),
+            artifact_type: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct BlobsRecord {
+    pub format: u32,
+    pub blobs: Vec<BlobRecord>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -72,11 +72,11 @@ impl Store {
         }
         failpoint::hit("store.remove.untagged");
         for id in before.images.keys().filter(|id| !after.images.contains_key(id)) {
-            disk::remove_file(&self.layout.image(id))?;
+            disk::remove_file(&self.shared.layout.image(id))?;
             failpoint::hit("store.remove.image");
             self.state().images.remove(id);
         }
-        disk::sync_directory(&self.layout.images())?;
+        disk::sync_directory(&self.shared.layout.images())?;
         self.forget_unused_locked()?;
         Ok(removed)
     }

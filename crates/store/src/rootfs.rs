@@ -73,7 +73,7 @@ impl Store {
         };
         let lowers = self.lowers(&layers)?;
         let record = RootfsRecord { format: FORMAT, image: image.clone(), layers };
-        let unfinished = self.layout.tmp_name("rootfs-");
+        let unfinished = self.shared.layout.tmp_name("rootfs-");
         let prepared = self.prepare_rootfs(&unfinished, root, &record).and_then(|()| {
             failpoint::hit("store.rootfs.prepared");
             std::fs::rename(&unfinished, &path)
@@ -87,7 +87,7 @@ impl Store {
         }
         failpoint::hit("store.rootfs.visible");
         self.state().rootfs.insert(container.to_owned(), Some(record));
-        Ok(RootfsPaths { layers_dir: self.layout.layers(), lowers, rw_dir: path.join("rw") })
+        Ok(RootfsPaths { layers_dir: self.shared.layout.layers(), lowers, rw_dir: path.join("rw") })
     }
 
     /// Where a root file system's parts are.
@@ -99,7 +99,7 @@ impl Store {
         let record = self.state().rootfs.get(container).cloned().flatten();
         let record = record.ok_or_else(|| no_such_rootfs(container))?;
         Ok(RootfsPaths {
-            layers_dir: self.layout.layers(),
+            layers_dir: self.shared.layout.layers(),
             lowers: self.lowers(&record.layers)?,
             rw_dir: path.join("rw"),
         })
@@ -110,7 +110,7 @@ impl Store {
     pub fn remove_rootfs(&self, container: &str) -> Result<(), StoreError> {
         let path = self.rootfs_path(container)?;
         let _writing = self.writing();
-        self.layout.trash(&path)?;
+        self.shared.layout.trash(&path)?;
         failpoint::hit("store.rootfs.removed");
         let record = self.state().rootfs.remove(container).flatten();
         // Its image may be gone already; then its layers go with it. Looking is only worth it then.
@@ -126,7 +126,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Disk`].
     pub fn discard(&self, path: &Path) -> Result<(), StoreError> {
-        self.layout.trash(path)
+        self.shared.layout.trash(path)
     }
 
     /// All root file systems.
@@ -224,7 +224,7 @@ impl Store {
         let is_safe = container.bytes().all(is_word)
             && container.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
             && container.len() <= 128;
-        let path = self.layout.all_rootfs();
+        let path = self.shared.layout.all_rootfs();
         match is_safe {
             true => Ok(path.join(container)),
             false => {

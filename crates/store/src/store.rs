@@ -9,22 +9,35 @@ use oci::{Digest, ImageConfig, Reference};
 use stdx::fs::{Durability, PathError};
 use sys::rustix;
 
+use crate::blob::BLOBS;
 use crate::disk::{self, Layout, TRASH, VERSION};
 use crate::error::StoreError;
 use crate::failpoint;
+use crate::ingest::Ingests;
 use crate::record::{
-    self, FORMAT, ImageRecord, LayerRecord, RECORD_BYTES_MAX, RootfsRecord, TagsRecord,
+    self, BlobRecord, BlobsRecord, FORMAT, ImageRecord, LayerRecord, RECORD_BYTES_MAX,
+    RootfsRecord, TagsRecord,
 };
 use archive::unpack::Unpacker;
 
-/// Images, layers and root file systems in one directory. Shared by reference between threads.
+/// Images, layers and root file systems in one directory. Copies are handles of the same store.
+#[derive(Clone)]
 pub struct Store {
-    pub(crate) layout: Layout,
-    pub(crate) unpacker: Unpacker,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the handles share.
+pub(crate) struct Shared {
+    pub layout: Layout,
+    pub unpacker: Unpacker,
+    /// Who takes which blob in.
+    pub ingests: Ingests,
     /// What is on disk. Held for moments only.
     state: Mutex<State>,
     /// Held by whoever changes records on disk; always taken before `state`.
     writing: Mutex<()>,
+    /// Held by whoever makes layers durable and visible; always taken before `writing`.
+    committing: Mutex<()>,
     /// The lock on the directory, kept as long as the store is open.
     _lock: File,
 }
@@ -35,6 +48,8 @@ pub(crate) struct State {
     pub layers: BTreeMap<Digest, LayerState>,
     pub images: BTreeMap<Digest, ImageState>,
     pub tags: BTreeMap<Reference, Digest>,
+    /// How often blobs are leased.
+    pub blob_leases: BTreeMap<Digest, usize>,
     /// By container id; `None` where the record cannot be read.
     pub rootfs: BTreeMap<String, Option<RootfsRecord>>,
     /// A record could not be read: nothing is forgotten, something may still need it.
@@ -46,6 +61,8 @@ pub(crate) struct LayerState {
     /// Its directory's name in `layers/`.
     pub name: String,
     pub record: Arc<LayerRecord>,
+    /// Its compressed forms, the latest first.
+    pub blobs: Vec<BlobRecord>,
     pub leases: usize,
 }
 
@@ -70,13 +87,17 @@ impl Store {
         layout.prepare()?;
         layout.discard_unfinished()?;
         let state = read_state(&layout)?;
-        let store = Store {
+        let shared = Shared {
             layout,
             unpacker,
+            ingests: Ingests::default(),
             state: Mutex::new(state),
             writing: Mutex::new(()),
+            committing: Mutex::new(()),
             _lock: lock,
         };
+        let store = Store { shared: Arc::new(shared) };
+        store.prune_old_ingests()?;
         store.forget_unused()?;
         Ok(store)
     }
@@ -87,7 +108,7 @@ impl Store {
     /// The first failure, after everything was tried.
     pub fn sweep(&self) -> Result<(), StoreError> {
         let mut result = Ok(());
-        for (name, path) in disk::list(&self.layout.tmp())? {
+        for (name, path) in disk::list(&self.shared.layout.tmp())? {
             if !name.starts_with(TRASH) {
                 continue;
             }
@@ -102,12 +123,17 @@ impl Store {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held with the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Must be held by whoever changes records on disk.
     pub(crate) fn writing(&self) -> MutexGuard<'_, ()> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Must be held by whoever makes layers visible.
+    pub(crate) fn committing(&self) -> MutexGuard<'_, ()> {
+        self.shared.committing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes layers and blobs that nothing stands on out of view.
@@ -126,11 +152,11 @@ impl Store {
             (state.take_unused_layers(), state.used_blobs())
         };
         for name in layers {
-            self.layout.trash(&self.layout.layers().join(name))?;
+            self.shared.layout.trash(&self.shared.layout.layers().join(name))?;
             failpoint::hit("store.remove.layer");
         }
-        for (name, path) in disk::list(&self.layout.blobs())? {
-            if !blobs.contains(name.as_str()) {
+        for (digest, path) in self.shared.layout.list_blobs()? {
+            if !digest.is_some_and(|digest| blobs.contains(&digest)) {
                 disk::remove_file(&path)?;
                 failpoint::hit("store.remove.blob");
             }
@@ -153,11 +179,13 @@ impl State {
         names
     }
 
-    /// File names of the blobs that images need.
-    fn used_blobs(&self) -> BTreeSet<String> {
+    /// The blobs that images, layers and leases need.
+    fn used_blobs(&self) -> BTreeSet<Digest> {
         let records = self.images.values().map(|image| &image.record);
-        let digests = records.flat_map(|record| [Some(&record.id), record.manifest.as_ref()]);
-        digests.flatten().map(|digest| digest.hex().to_owned()).collect()
+        let documents = records.flat_map(|record| [Some(&record.id), record.manifest.as_ref()]);
+        let forms = self.layers.values().flat_map(|layer| &layer.blobs).map(|blob| &blob.digest);
+        let all = documents.flatten().chain(forms).chain(self.blob_leases.keys());
+        all.cloned().collect()
     }
 
     /// The sizes of these layers together, as Docker counts: a layer that occurs twice, twice.
@@ -220,11 +248,15 @@ fn read_layers(layout: &Layout, state: &mut State) -> Result<(), StoreError> {
         if disk::BASE.strip_suffix("/fs") == Some(&name) {
             continue;
         }
+        layout.discard_replacements(&path)?;
         let record: Option<LayerRecord> = read_record(&path.join("layer.json"));
         let known = record.and_then(|r| Some((Digest::parse(&r.facts.diff_id).ok()?, r)));
         match known {
             Some((diff_id, record)) => {
-                let layer = LayerState { name, record: Arc::new(record), leases: 0 };
+                // What is not readable there is only not remembered.
+                let blobs: Option<BlobsRecord> = read_record(&path.join(BLOBS));
+                let blobs = blobs.unwrap_or_default().blobs;
+                let layer = LayerState { name, record: Arc::new(record), blobs, leases: 0 };
                 state.layers.insert(diff_id, layer);
             }
             None => {

@@ -56,7 +56,7 @@ impl Store {
         let mut record = image.ok_or_else(|| crate::image::no_such_image(id))?;
         let before = tags.insert(name, id.clone());
         record.last_tagged = Some(jiff::Timestamp::now());
-        disk::write(&self.layout.image(id), &record::print(&record))?;
+        disk::write(&self.shared.layout.image(id), &record::print(&record))?;
         self.write_tags(tags)?;
         if let Some(image) = self.state().images.get_mut(id) {
             image.record.last_tagged = record.last_tagged;
@@ -68,7 +68,7 @@ impl Store {
     pub(crate) fn write_tags(&self, tags: BTreeMap<Reference, Digest>) -> Result<(), StoreError> {
         let texts = tags.iter().map(|(name, id)| (name.to_string(), id.clone())).collect();
         let record = TagsRecord { format: FORMAT, tags: texts };
-        disk::write(&self.layout.tags(), &record::print(&record))?;
+        disk::write(&self.shared.layout.tags(), &record::print(&record))?;
         failpoint::hit("store.tags.replaced");
         self.state().tags = tags;
         Ok(())

@@ -1,8 +1,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
 
 use oci::{Digest, Platform, Reference};
 use stdx::Kind;
@@ -10,6 +8,8 @@ use stdx::Kind;
 use super::*;
 use crate::testing::{docker_archive, layer, run};
 use archive::Unpacker;
+
+mod crash;
 
 struct Ground {
     _dir: tempfile::TempDir,
@@ -80,7 +80,7 @@ fn counts(root: &Path) -> [usize; 5] {
 #[test]
 fn one_process_at_a_time_and_one_version() {
     let ground = ground();
-    let root = ground.store.layout.root.clone();
+    let root = ground.store.shared.layout.root.clone();
     assert_eq!(std::fs::metadata(&root).unwrap().permissions().mode() & 0o7777, 0o700);
     let open = || Store::open(&root, Unpacker::InProcess);
     let error = open().err().unwrap();
@@ -162,7 +162,7 @@ fn images_are_described_and_survive_reopening() {
         tags
     };
     assert_eq!(show(&ground.store), ["app:1", "app:2"]);
-    let root = ground.store.layout.root.clone();
+    let root = ground.store.shared.layout.root.clone();
     drop(ground.store);
     let store = reopen(&root);
     assert_eq!(show(&store), ["app:1", "app:2"]);
@@ -222,7 +222,7 @@ fn remove_by_dockers_rules() {
     assert_eq!(lines.len(), 3);
     assert_eq!(lines[2], format!("Layer: {}", Digest::of(&one).short()));
     ground.store.sweep().unwrap();
-    assert_eq!(counts(&ground.store.layout.root), [0, 0, 0, 0, 0]);
+    assert_eq!(counts(&ground.store.shared.layout.root), [0, 0, 0, 0, 0]);
     assert_eq!(ground.remove("app:1", &[]).unwrap_err(), "No such image: app:1");
 }
 
@@ -355,7 +355,7 @@ fn root_file_systems() {
     let force = RemoveSpec { image: "app:1", force: true, prune_parents: true };
     assert_eq!(ground.remove_as(force, &[]).unwrap().len(), 2);
     assert_eq!(store.rootfs_paths("c1").unwrap(), paths);
-    let root = store.layout.root.clone();
+    let root = store.shared.layout.root.clone();
     drop(ground.store);
     let store = reopen(&root);
     assert_eq!(store.rootfs_paths("c1").unwrap(), paths);
@@ -416,7 +416,7 @@ fn import_makes_an_image() {
     let error = ground.store.import(&mut &b"this is no archive"[..], &spec).unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
     drop(error);
-    assert_eq!(counts(&ground.store.layout.root), [1, 1, 1, 0, 0]);
+    assert_eq!(counts(&ground.store.shared.layout.root), [1, 1, 1, 0, 0]);
 }
 
 /// Layers as the kernel's overlay sees them.
@@ -451,66 +451,4 @@ fn overlay_understands_the_layers() {
     let list = run("unshare", &arguments, b"", &paths.layers_dir);
     let list = String::from_utf8(list).unwrap();
     assert_eq!(list, "d\nd/new\ne\ne/new\nf\n");
-}
-
-/// The life that the crash sweep interrupts. Does nothing when the tests run by themselves.
-#[test]
-fn crash_victim() {
-    let Some(root) = std::env::var_os("STORE_TEST_ROOT") else { return };
-    live(Path::new(&root));
-}
-
-fn live(root: &Path) {
-    let store = reopen(root);
-    let (one, two) = (layer(&[("a", "1")]), layer(&[("b", "2")]));
-    let id = load(&store, "app:1", &[&one, &two]);
-    store.tag(&id, &Reference::parse("app:2").unwrap()).unwrap();
-    store.create_rootfs("c1", &id).unwrap();
-    store.remove_rootfs("c1").unwrap();
-    for image in ["app:1", "app:2"] {
-        store.remove(RemoveSpec { image, force: false, prune_parents: true }, &[]).unwrap();
-    }
-    store.sweep().unwrap();
-}
-
-#[test]
-fn killed_anywhere_the_store_is_sound() {
-    for name in failpoint::NAMES {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("store");
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "tests::crash_victim", "--nocapture"])
-            .env("STORE_TEST_ROOT", &root)
-            .env("WHARF_FAILPOINT", name)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .status()
-            .unwrap();
-        assert_eq!(status.signal(), Some(sys::libc::SIGABRT), "{name} was not passed");
-        let store = reopen(&root);
-        store.sweep().unwrap();
-        let images = store.images();
-        for image in &images {
-            for diff_id in &image.layers {
-                let name = store.state().layers[diff_id].name.clone();
-                let files = root.join("layers").join(name).join("fs");
-                let names: Vec<_> = std::fs::read_dir(files).unwrap().collect();
-                assert_eq!(names.len(), 1);
-            }
-            assert!(store.blob(&image.id).is_some());
-            store.create_rootfs("probe", &image.id).unwrap();
-            store.remove_rootfs("probe").unwrap();
-        }
-        for rootfs in store.list_rootfs() {
-            store.rootfs_paths(&rootfs.container).unwrap();
-            store.remove_rootfs(&rootfs.container).unwrap();
-        }
-        store.sweep().unwrap();
-        let count = images.len();
-        assert_eq!(counts(&root), [count, 2 * count, count, 0, 0], "{name}");
-        drop(store);
-        // Life goes on, and leaves nothing.
-        live(&root);
-        assert_eq!(counts(&root), [0, 0, 0, 0, 0], "{name}");
-    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sys::rustix::fs::{getxattr, listxattr};
 
 use super::*;
+use crate::recipe::Recipe;
 use crate::tar::{Entry, EntryKind, Time, Writer};
 use crate::testing::{
     self, Raw, archive, dir, entry, file, hard_link, pax, raw, run, snapshot, symlink,
@@ -356,11 +357,11 @@ fn jailed() -> Unpacker {
 fn the_jailed_worker_does_the_same() {
     let ground = Ground::new();
     let bytes = special_archive();
-    let facts = jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS).unwrap();
+    let facts = jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS, Recipe::Written).unwrap();
     check_special(&ground.fs(), &facts);
     let ground = Ground::new();
     let bytes = archive(&[symlink("s", "../canary"), file("s/x", "x")]);
-    match jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS) {
+    match jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS, Recipe::Written) {
         Err(UnpackError::Layer { kind: Kind::Invalid, text }) => {
             assert_eq!(text, "unpack `s/x`: its path leads through a symbolic link or a file");
         }
@@ -368,7 +369,7 @@ fn the_jailed_worker_does_the_same() {
     }
     // More than the pipe holds after the worker has stopped.
     let bytes = archive(&[file("../x", ""), file("big", vec![7; 8 << 20])]);
-    let error = jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS).unwrap_err();
+    let error = jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS, Recipe::Written).unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
 }
 
@@ -376,7 +377,9 @@ fn the_jailed_worker_does_the_same() {
 fn a_worker_that_fails_is_told() {
     let ground = Ground::new();
     let worker = |program: &str| Unpacker::new(PathBuf::from(program), Vec::new());
-    let run = |unpacker: Unpacker| unpacker.run(&mut &b""[..], &ground.fs(), &LIMITS).unwrap_err();
+    let run = |unpacker: Unpacker| {
+        unpacker.run(&mut &b""[..], &ground.fs(), &LIMITS, Recipe::Written).unwrap_err()
+    };
     assert!(matches!(run(worker("/bin/false")), UnpackError::Died { .. }));
     assert!(matches!(run(worker("/nonexistent")), UnpackError::Start { .. }));
     struct Broken;
@@ -386,7 +389,7 @@ fn a_worker_that_fails_is_told() {
         }
     }
     for unpacker in [Unpacker::InProcess, jailed()] {
-        let error = unpacker.run(&mut Broken, &ground.fs(), &LIMITS).unwrap_err();
+        let error = unpacker.run(&mut Broken, &ground.fs(), &LIMITS, Recipe::Written).unwrap_err();
         assert_eq!(
             stdx::error::chain(&error).to_string(),
             "read the layer's stream: the client went away"

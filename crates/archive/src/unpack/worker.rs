@@ -1,8 +1,9 @@
 //! The process that unpacks, and the side that starts it.
 //!
 //! The worker is our own binary started with a hidden verb, its working directory the layer's
-//! empty directory. It takes the limits as its one further argument (JSON), the stream on standard
-//! input, and answers with one JSON object on standard output: [`Answer`].
+//! empty directory. It takes the limits, and whether a recipe is wanted, as its one further
+//! argument (JSON), the stream on standard input, and answers with one JSON object on standard
+//! output: [`Answer`].
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -16,7 +17,7 @@ use stdx::Kind;
 use sys::rustix;
 
 use super::{LayerError, LayerFacts, UnpackLimits, unpack_recorded};
-use crate::recipe::Place;
+use crate::recipe::Recipe;
 
 /// How layers are unpacked.
 #[derive(Clone, Debug)]
@@ -118,11 +119,13 @@ impl Unpacker {
         input: &mut dyn Read,
         directory: &Path,
         limits: &UnpackLimits,
+        recipe: Recipe,
     ) -> Result<LayerFacts, UnpackError> {
         match self {
             Unpacker::Jailed { program, arguments } => {
                 let start = |cause| UnpackError::Start { program: program.clone(), cause };
-                let mut worker = spawn(program, arguments, directory, limits).map_err(start)?;
+                let mut worker =
+                    spawn(program, arguments, directory, limits, recipe).map_err(start)?;
                 let fed = feed(&mut worker, input);
                 if fed.is_err() {
                     // It may wait for bytes that never come; that it is gone already is fine.
@@ -136,8 +139,8 @@ impl Unpacker {
             Unpacker::InProcess => {
                 let root = File::open(directory).map_err(UnpackError::Directory)?;
                 let mut source = Noted { input, failure: None };
-                let recipe = Place::beside(directory).map_err(UnpackError::Directory)?;
-                let result = unpack_recorded(&mut source, root.as_fd(), limits, Some(recipe));
+                let recipe = recipe.place(directory).map_err(UnpackError::Directory)?;
+                let result = unpack_recorded(&mut source, root.as_fd(), limits, recipe);
                 match source.failure {
                     Some(cause) => Err(UnpackError::Source(cause)),
                     None => result.map_err(|error| UnpackError::of_layer(&error)),
@@ -152,11 +155,12 @@ fn spawn(
     arguments: &[OsString],
     directory: &Path,
     limits: &UnpackLimits,
+    recipe: Recipe,
 ) -> io::Result<Child> {
-    let limits = serde_json::to_string(limits)?;
+    let wish = serde_json::to_string(&(limits, recipe))?;
     let worker = Command::new(program)
         .args(arguments)
-        .arg(limits)
+        .arg(wish)
         .env_clear()
         .current_dir(directory)
         .stdin(Stdio::piped())
@@ -247,14 +251,13 @@ enum WorkError {
 }
 
 fn work(arguments: &[OsString]) -> Result<LayerFacts, WorkError> {
-    let [limits] = arguments else { return Err(WorkError::Arguments) };
-    let limits = limits.to_str().and_then(|limits| serde_json::from_str(limits).ok());
-    let limits: UnpackLimits = limits.ok_or(WorkError::Arguments)?;
+    let [wish] = arguments else { return Err(WorkError::Arguments) };
+    let wish = wish.to_str().and_then(|wish| serde_json::from_str(wish).ok());
+    let (limits, recipe): (UnpackLimits, Recipe) = wish.ok_or(WorkError::Arguments)?;
     // Outside the directory that becomes the whole world in the jail.
-    let recipe = Place::beside(Path::new(".")).map_err(WorkError::Jail)?;
+    let recipe = recipe.place(Path::new(".")).map_err(WorkError::Jail)?;
     let root = jail().map_err(WorkError::Jail)?;
-    unpack_recorded(io::stdin().lock(), root.as_fd(), &limits, Some(recipe))
-        .map_err(WorkError::Layer)
+    unpack_recorded(io::stdin().lock(), root.as_fd(), &limits, recipe).map_err(WorkError::Layer)
 }
 
 /// Locks this process into its working directory, which is the layer's.

@@ -7,7 +7,8 @@ use oci::{Digest, HashingReader, ImageConfig};
 
 use super::{Assembled, LoadProgress};
 use crate::error::StoreError;
-use crate::layer::{Lease, PendingLayer};
+use crate::layer::PendingLayer;
+use crate::lease::Lease;
 use crate::store::Store;
 use archive::decompress::{self, Decompressor};
 use archive::tar::{self, Entry, EntryKind, Limits, Reader};
@@ -38,7 +39,7 @@ pub(super) struct Intake<'a> {
     store: &'a Store,
     members: HashMap<Vec<u8>, Member>,
     /// Layers that were in the store already, kept there meanwhile.
-    known: Vec<Lease<'a>>,
+    known: Vec<Lease>,
 }
 
 enum Member {
@@ -196,7 +197,7 @@ impl<'a> Intake<'a> {
     pub(super) fn commit_layers<'b>(
         &mut self,
         wanted: impl Iterator<Item = &'b Vec<u8>>,
-    ) -> Result<Lease<'a>, StoreError> {
+    ) -> Result<Lease, StoreError> {
         let paths: BTreeSet<Vec<u8>> =
             wanted.filter_map(|path| Some(self.member(path)?.0.to_vec())).collect();
         let mut pending = Vec::new();

@@ -39,7 +39,7 @@ fn check_error(bytes: &[u8], expect: &str) {
     assert!(text.contains(expect), "`{text}` does not contain `{expect}`");
     assert_eq!(error.kind(), stdx::Kind::Invalid, "{text}");
     assert!(ground.store.images().is_empty());
-    let root = &ground.store.layout.root;
+    let root = &ground.store.shared.layout.root;
     for name in ["tmp", "blobs/sha256", "images"] {
         assert_eq!(std::fs::read_dir(root.join(name)).unwrap().count(), 0, "{name}");
     }
@@ -87,7 +87,7 @@ fn members_in_any_order_and_shape() {
     let id = ground.store.resolve("a:1").unwrap();
     assert_eq!(ground.store.image(&id).unwrap().layers.len(), 3);
     assert!(!ground.store.has_layer(&Digest::of(&layer(&[("c", "3")]))));
-    assert_eq!(std::fs::read_dir(ground.store.layout.tmp()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(ground.store.shared.layout.tmp()).unwrap().count(), 0);
 }
 
 #[test]
