@@ -11,6 +11,8 @@
 
 pub mod bpf;
 pub mod credentials;
+#[cfg(target_arch = "x86_64")]
+pub mod entry;
 pub mod exec;
 pub mod jail;
 pub mod memory;

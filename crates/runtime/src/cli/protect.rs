@@ -18,6 +18,7 @@ use super::error::CliError;
 const OWN_BINARY: &str = "/proc/self/exe";
 
 /// Returns when this process runs from a read-only mount; executes itself anew from one otherwise.
+/// Mostly `sys::entry` has done so before.
 pub(super) fn ensure() -> Result<(), CliError> {
     let step = "protect the runtime's own binary";
     let stat = rustix::fs::statvfs(OWN_BINARY).map_err(CliError::at(step))?;
