@@ -66,8 +66,8 @@ pub type Streams<'a> = [BorrowedFd<'a>; 3];
 pub struct LaunchOptions<'a> {
     /// How the new process is set up.
     pub stage: StageOptions,
-    /// Called with the process id when the process and its namespaces exist and its cgroup is
-    /// joined, but before its file system is built. When it fails, so does the start.
+    /// Called with the process id when the process exists, but before its file system is built;
+    /// a new network namespace may still be in the making. When it fails, so does the start.
     pub on_created: &'a mut dyn FnMut(i32) -> Result<(), Failure>,
     /// Called when its mounts are there, if the plan has hooks. When it fails, so does the start.
     pub on_built: &'a mut dyn FnMut() -> Result<(), Failure>,
@@ -231,7 +231,8 @@ fn needs_joining(plan: &LaunchPlan) -> bool {
 }
 
 /// The namespaces that are made with the process. The cgroup namespace is not: its root is the
-/// cgroup of the moment.
+/// cgroup of the moment. Nor is the network namespace, which takes the kernel longer than all
+/// others: the process makes it while the launcher prepares the mounts.
 pub(crate) fn clone_flags(plan: &LaunchPlan) -> u64 {
     use sys::namespace as kind;
     let ns = &plan.namespaces;
@@ -248,7 +249,6 @@ pub(crate) fn clone_flags(plan: &LaunchPlan) -> u64 {
     let time = if plan.bundle.time_offsets.is_empty() { kind::TIME } else { 0 };
     mount
         | user
-        | new(&ns.net, kind::NET)
         | new(&ns.pid, kind::PID)
         | new(&ns.ipc, kind::IPC)
         | new(&ns.uts, kind::UTS)

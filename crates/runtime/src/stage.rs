@@ -186,26 +186,13 @@ fn become_container(
     views: &[String],
 ) -> Result<Never, Failure> {
     let lower = context.lower;
-    let mut fds = lower.wait_for_go().map_err(Failure::at("wait for the launcher"))?.into_iter();
-    let root = fds.next().ok_or_else(|| Failure::at("get the root mount")("none came"))?;
     // Opened first: later it belongs to the host's root.
     let clocks = open_clocks(&plan.bundle.time_offsets)?;
+    set_up_namespaces(plan)?;
+    let mut fds = lower.wait_for_go().map_err(Failure::at("wait for the launcher"))?.into_iter();
+    let root = fds.next().ok_or_else(|| Failure::at("get the root mount")("none came"))?;
     if !matches!(plan.user_namespace, UserNamespace::Host) {
         become_namespace_root()?;
-    }
-    let ns = &plan.namespaces;
-    // The cgroup has been joined by now; its namespace takes it as its root.
-    if ns.cgroup == Namespace::New {
-        namespace::unshare(namespace::CGROUP).map_err(Failure::at("make a cgroup namespace"))?;
-    }
-    if ns.net == Namespace::New {
-        namespace::bring_loopback_up().map_err(Failure::at("bring the loopback link up"))?;
-    }
-    if let Some(name) = &plan.hostname {
-        namespace::set_hostname(name).map_err(Failure::at("set the host name"))?;
-    }
-    if let Some(name) = &plan.domainname {
-        namespace::set_domainname(name).map_err(Failure::at("set the domain name"))?;
     }
     if context.options.new_keyring {
         // Keys of the engine are not the container's. Kernels without keyrings are fine.
@@ -224,6 +211,27 @@ fn become_container(
     }
     let hooks = plan.bundle.hooks.as_ref();
     program::execute(&plan.process, own, context, gate.as_ref().map(AsFd::as_fd), hooks)
+}
+
+/// What needs nothing of the launcher, and is done while that prepares the mounts. The ids of a new
+/// user namespace are not mapped yet, but its rights are there.
+fn set_up_namespaces(plan: &LaunchPlan) -> Result<(), Failure> {
+    let ns = &plan.namespaces;
+    // The cgroup has been joined by now; its namespace takes it as its root.
+    if ns.cgroup == Namespace::New {
+        namespace::unshare(namespace::CGROUP).map_err(Failure::at("make a cgroup namespace"))?;
+    }
+    if ns.net == Namespace::New {
+        namespace::unshare(namespace::NET).map_err(Failure::at("make a network namespace"))?;
+        namespace::bring_loopback_up().map_err(Failure::at("bring the loopback link up"))?;
+    }
+    if let Some(name) = &plan.hostname {
+        namespace::set_hostname(name).map_err(Failure::at("set the host name"))?;
+    }
+    if let Some(name) = &plan.domainname {
+        namespace::set_domainname(name).map_err(Failure::at("set the domain name"))?;
+    }
+    Ok(())
 }
 
 fn become_exec(plan: &ExecPlan, kinds: u64, context: &Context<'_>) -> Result<Never, Failure> {

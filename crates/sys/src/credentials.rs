@@ -137,8 +137,11 @@ pub fn set_capabilities(sets: CapabilitySets) -> io::Result<()> {
 pub fn bounding_set() -> u64 {
     (0..64u32)
         // SAFETY: takes integers.
-        .filter(|cap| unsafe { libc::prctl(libc::PR_CAPBSET_READ, *cap, 0, 0, 0) } == 1)
-        .fold(0, |set, cap| set | 1 << cap)
+        .map(|cap| unsafe { libc::prctl(libc::PR_CAPBSET_READ, cap, 0, 0, 0) })
+        // Above the last one that it knows, it knows none.
+        .take_while(|has| *has >= 0)
+        .enumerate()
+        .fold(0, |set, (cap, has)| if has == 1 { set | 1 << cap } else { set })
 }
 
 /// `prctl(PR_CAPBSET_DROP)`: takes everything that is not in `keep` from the bounding set.

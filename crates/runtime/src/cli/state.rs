@@ -204,7 +204,12 @@ impl Container {
 
     /// Removes what is on disk.
     pub(super) fn forget(&self) -> Result<(), CliError> {
-        stdx::fs::remove_tree(&self.dir).map_err(CliError::File)
+        // Mostly there is nothing but the record; what is left, and what is wrong, is seen next.
+        let _ = std::fs::remove_file(self.dir.join(RECORD));
+        match std::fs::remove_dir(&self.dir) {
+            Ok(()) => Ok(()),
+            Err(_) => stdx::fs::remove_tree(&self.dir).map_err(CliError::File),
+        }
     }
 
     /// Where it is in its life, without looking whether it is frozen.
@@ -248,7 +253,16 @@ impl Container {
 
     /// Removes the container, of which no process but leftovers may live.
     pub(super) fn destroy(&self, record: &StateRecord) -> Result<(), CliError> {
-        if let Some(cgroup) = record.cgroup()? {
+        self.destroy_with(record, record.cgroup()?.as_ref())
+    }
+
+    /// The same for a caller that has its cgroup open.
+    pub(super) fn destroy_with(
+        &self,
+        record: &StateRecord,
+        cgroup: Option<&Cgroup>,
+    ) -> Result<(), CliError> {
+        if let Some(cgroup) = cgroup {
             if !record.own_pid_namespace {
                 cgroup.kill().map_err(CliError::cgroup("kill what is left"))?;
             }

@@ -257,7 +257,7 @@ impl Made {
         // It may have ended by itself.
         drop(sys::process::pidfd_send_signal(pidfd, sys::libc::SIGKILL));
         sys::process::wait(pidfd, true).map_err(CliError::at("wait"))?;
-        self.container.destroy(&self.record)
+        self.container.destroy_with(&self.record, self.launched.cgroup.as_ref())
     }
 
     /// Runs the hooks that follow the start. As specified, a failure ends the container.

@@ -54,6 +54,6 @@ fn remove(made: &Made) -> Result<(), CliError> {
     match made.container.lock() {
         Err(CliError::Absent) => Ok(()),
         Err(error) => Err(error),
-        Ok(_lock) => made.container.destroy(&made.record),
+        Ok(_lock) => made.container.destroy_with(&made.record, made.launched.cgroup.as_ref()),
     }
 }
