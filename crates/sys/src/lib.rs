@@ -18,6 +18,7 @@ pub mod jail;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
 pub mod process;
 pub mod schedule;
 pub mod seccomp;
