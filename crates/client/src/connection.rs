@@ -3,12 +3,12 @@
 use std::sync::Mutex;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE as BASE64_URL};
 use bytes::Bytes;
-use docker_api::{ApiVersion, ErrorBody, PathStat};
+use docker_api::{ApiVersion, AuthConfig, ErrorBody, PathStat};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, UPGRADE, USER_AGENT};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -20,6 +20,9 @@ use crate::error::{ApiError, ClientError};
 use crate::hijack::Hijacked;
 use crate::host::Host;
 use crate::params::Target;
+
+/// Who asks, for calls that go on to a registry.
+const ACCOUNT: HeaderName = HeaderName::from_static("x-registry-auth");
 
 type Sender = SendRequest<RequestBody>;
 
@@ -38,13 +41,15 @@ pub(crate) struct Call {
     target: String,
     content_type: &'static str,
     body: RequestBody,
+    /// `X-Registry-Auth`.
+    account: Option<HeaderValue>,
 }
 
 impl Call {
     /// Without body.
     pub(crate) fn new(method: Method, target: Target) -> Call {
         let body = body::whole(Bytes::new());
-        Call { method, target: target.into_text(), content_type: "", body }
+        Call { method, target: target.into_text(), content_type: "", body, account: None }
     }
 
     pub(crate) fn get(target: Target) -> Call {
@@ -67,6 +72,17 @@ impl Call {
     pub(crate) fn body(mut self, content_type: &'static str, body: RequestBody) -> Call {
         self.content_type = content_type;
         self.body = body;
+        self
+    }
+
+    /// With the caller's account at a registry; an empty one says that there is none.
+    pub(crate) fn account(mut self, account: &AuthConfig) -> Call {
+        let json = serde_json::to_vec(account).expect("API types have string keys only");
+        // Base64 is ASCII.
+        self.account = HeaderValue::from_str(&BASE64_URL.encode(json)).ok();
+        if let Some(value) = &mut self.account {
+            value.set_sensitive(true);
+        }
         self
     }
 
@@ -143,7 +159,7 @@ impl Client {
         let mut request = self.request(call);
         let upgrade = [(CONNECTION, "Upgrade"), (UPGRADE, "tcp")];
         for (header, value) in upgrade {
-            let value = hyper::header::HeaderValue::from_static(value);
+            let value = HeaderValue::from_static(value);
             request.headers_mut().insert(header, value);
         }
         let mut sender = self.open().await?;
@@ -215,7 +231,10 @@ impl Client {
         let headers: [(HeaderName, &'static str); 3] =
             [(HOST, "wharf"), (USER_AGENT, agent), (CONTENT_TYPE, call.content_type)];
         for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
-            request.headers_mut().insert(name, hyper::header::HeaderValue::from_static(value));
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(account) = call.account {
+            request.headers_mut().insert(ACCOUNT, account);
         }
         request
     }

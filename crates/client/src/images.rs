@@ -71,7 +71,7 @@ fn of(name: &str, verb: &str) -> Target {
 }
 
 /// `os[/architecture[/variant]]` as the engine takes it.
-fn platform_json(platform: &str) -> String {
+pub(crate) fn platform_json(platform: &str) -> String {
     let mut parts = platform.splitn(3, '/');
     let Some(os) = parts.next().filter(|os| !os.is_empty()) else { return String::new() };
     let mut json = serde_json::json!({ "os": os });
@@ -160,20 +160,6 @@ impl Client {
         }
         let body = body::upload(archive);
         self.lines(Call::post(target).body("application/x-tar", body)).await
-    }
-
-    /// Fetches an image from its registry, without credentials.
-    pub async fn image_pull(
-        &self,
-        repository: &str,
-        tag: &str,
-        platform: &str,
-    ) -> Result<JsonLines<JsonMessage>, ClientError> {
-        let target = Target::new(&["/images/create"])
-            .with("fromImage", repository)
-            .with_some("tag", tag)
-            .with_some("platform", platform);
-        self.lines(Call::post(target)).await
     }
 
     /// Images as one archive.

@@ -20,6 +20,7 @@ mod hijack;
 mod host;
 mod images;
 mod params;
+mod registries;
 mod system;
 
 pub use body::{ByteStream, Framing, JsonLines};
@@ -32,6 +33,7 @@ pub use error::{ApiError, ClientError};
 pub use hijack::{HijackReader, HijackWriter, Hijacked};
 pub use host::Host;
 pub use images::{CommitOptions, ImageListOptions, ImageRemoveOptions, ImportOptions};
+pub use registries::{PullOptions, PushOptions, SearchOptions};
 pub use system::EventsOptions;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use docker_api::{CreateRequest, ExecStart, stdcopy};
+use docker_api::{AuthConfig, CreateRequest, ExecStart, stdcopy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
@@ -193,7 +193,8 @@ async fn lines_come_in_any_pieces() {
             socket.flush().await.unwrap();
         }
     });
-    let mut lines = within(client.image_pull("bb", "latest", "")).await.unwrap();
+    let pull = PullOptions { repository: "bb".into(), ..PullOptions::default() };
+    let mut lines = within(client.image_pull(&pull, &AuthConfig::default())).await.unwrap();
     let mut seen = Vec::new();
     while let Some(line) = within(lines.next()).await.unwrap() {
         seen.push(line.status);

@@ -32,6 +32,8 @@ pub struct Row {
     type_name: &'static str,
     fields: Vec<(&'static str, Value)>,
     labels: BTreeMap<String, String>,
+    /// Where JSON shows something else.
+    json: Vec<(&'static str, String)>,
 }
 
 impl Row {
@@ -41,7 +43,13 @@ impl Row {
         labels: BTreeMap<String, String>,
         fields: Vec<(&'static str, Value)>,
     ) -> Row {
-        Row { type_name, fields, labels }
+        Row { type_name, fields, labels, json: Vec::new() }
+    }
+
+    /// The same, with another text for a field in JSON.
+    pub fn with_json(mut self, name: &'static str, text: String) -> Row {
+        self.json.push((name, text));
+        self
     }
 
     /// The same with another value of a field that it has.
@@ -69,9 +77,11 @@ impl Object for Row {
     /// As Go writes it inside of other JSON: what HTML could mistake for a tag is escaped.
     fn json(&self) -> Option<String> {
         let members = self.fields.iter().map(|(name, value)| {
-            let value = match value {
-                Value::String(text) => serde_json::Value::from(&**text),
-                _ => serde_json::Value::Null,
+            let own = self.json.iter().find(|(field, _)| field == name);
+            let value = match (own, value) {
+                (Some((_, text)), _) => serde_json::Value::from(text.as_str()),
+                (None, Value::String(text)) => serde_json::Value::from(&**text),
+                (None, _) => serde_json::Value::Null,
             };
             format!("\"{name}\":{value}")
         });

@@ -9,9 +9,11 @@ pub mod check;
 pub mod complete;
 pub mod create;
 pub mod help;
+mod image;
 pub mod man;
 pub mod number;
 pub mod parse;
+mod registry;
 mod sets;
 pub mod verbs;
 pub mod wrap;
@@ -70,6 +72,10 @@ pub enum Action {
     Kill,
     /// `load`
     Load,
+    /// `login`
+    Login,
+    /// `logout`
+    Logout,
     /// `logs`
     Logs,
     /// `__man`
@@ -86,6 +92,10 @@ pub enum Action {
     PruneSystem,
     /// `ps`
     Ps,
+    /// `pull`
+    Pull,
+    /// `push`
+    Push,
     /// `rename`
     Rename,
     /// `restart`: of containers, or without arguments of the engine
@@ -98,6 +108,8 @@ pub enum Action {
     Run,
     /// `save`
     Save,
+    /// `search`
+    Search,
     /// `start`
     Start,
     /// `stats`

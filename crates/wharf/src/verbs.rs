@@ -11,6 +11,7 @@ use crate::failure::{Failure, Outcome};
 use crate::flags::Action;
 use crate::flags::parse::Parsed;
 
+mod accounts;
 mod attach;
 mod audit;
 mod commit;
@@ -27,14 +28,18 @@ mod info;
 mod inspect;
 mod lifecycle;
 mod load;
+mod login;
 mod logs;
 mod port;
 mod progress;
 mod prune;
 mod ps;
+mod pull;
+mod push;
 mod remove;
 mod run;
 mod save;
+mod search;
 mod start;
 mod stats;
 mod time;
@@ -74,6 +79,8 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::InspectImage => inspect::images(&client, flags).await,
         Action::Kill => lifecycle::kill(&client, flags).await,
         Action::Load => load::load(&client, flags).await,
+        Action::Login => login::login(&client, flags).await,
+        Action::Logout => login::logout(flags),
         Action::Logs => logs::logs(&client, flags).await,
         Action::Pause => lifecycle::pause(&client, flags).await,
         Action::Port => port::port(&client, flags).await,
@@ -81,12 +88,15 @@ async fn dispatch(flags: &Parsed, host: &Host) -> Outcome {
         Action::PruneImages => prune::images(&client, flags).await,
         Action::PruneSystem => prune::system(&client, flags).await,
         Action::Ps => ps::ps(&client, flags).await,
+        Action::Pull => pull::pull(&client, flags).await,
+        Action::Push => push::push(&client, flags).await,
         Action::Rename => lifecycle::rename(&client, flags).await,
         Action::Restart => lifecycle::restart(&client, flags).await,
         Action::Rm => remove::containers(&client, flags).await,
         Action::Rmi => remove::images(&client, flags).await,
         Action::Run => run::run(&client, flags).await,
         Action::Save => save::save(&client, flags).await,
+        Action::Search => search::search(&client, flags).await,
         Action::Start => start::start(&client, flags).await,
         Action::Stats => stats::stats(&client, flags).await,
         Action::Stop => lifecycle::stop(&client, flags).await,

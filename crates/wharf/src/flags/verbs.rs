@@ -3,9 +3,9 @@
 use super::create::{FILES, HEALTH, LIMITS, NETWORK, PROCESS, RUN_ONLY, SECURITY, UPDATE};
 use super::sets::{
     DETACH_KEYS, DIRECTORIES, ENGINE, FILTER, FORMAT, FORMAT_HELP, HIDDEN_DIRECTORIES, NO_TRUNC,
-    OUTPUT, PRUNE, STOP, TABLE_FORMAT, TABLE_FORMAT_HELP,
+    OUTPUT, PRUNE, STOP, TABLE_FORMAT,
 };
-use super::{Action, Args, Flag, Kind, Section, Verb, check};
+use super::{Action, Args, Flag, Section, Verb, check, image, registry};
 
 const MANY: &str = "CONTAINER [CONTAINER...]";
 
@@ -22,7 +22,8 @@ pub const GLOBAL: &[Flag] = &[
 /// Flags that every verb takes, unless it has one of that name.
 pub const EVERYWHERE: &[Flag] = &[Flag::list("host", "Socket of the engine").short('H').hidden()];
 
-const fn verb(action: Action, top: &'static str, about: &'static str) -> Verb {
+/// A verb without arguments and flags, as a start.
+pub(super) const fn verb(action: Action, top: &'static str, about: &'static str) -> Verb {
     Verb {
         action,
         top: Some(top),
@@ -85,22 +86,12 @@ pub const VERBS: &[Verb] = &[
         ]],
         ..verb(Action::Ps, "ps", "List containers")
     },
-    Verb {
-        group: Some(("image", &["ls", "list"])),
-        usage: "[OPTIONS] [REPOSITORY[:TAG]]",
-        args: Args::AtMost(1),
-        section: Section::Common,
-        flags: &[&[
-            Flag::switch("all", "Show intermediate images too").short('a'),
-            Flag::switch("digests", "Show digests"),
-            FILTER,
-            TABLE_FORMAT,
-            NO_TRUNC,
-            Flag::switch("quiet", "Show ids only").short('q'),
-            Flag::switch("tree", "Show platforms of an image below it"),
-        ]],
-        ..verb(Action::Images, "images", "List images")
-    },
+    registry::PULL,
+    registry::PUSH,
+    image::IMAGES,
+    registry::LOGIN,
+    registry::LOGOUT,
+    registry::SEARCH,
     Verb {
         usage: "[OPTIONS]",
         flags: &[&[FORMAT]],
@@ -228,30 +219,8 @@ pub const VERBS: &[Verb] = &[
         flags: &[&[OUTPUT]],
         ..verb(Action::Export, "export", "Write the files of a container as a tar archive")
     },
-    Verb {
-        group: Some(("image", &["history"])),
-        usage: "[OPTIONS] IMAGE",
-        args: Args::Exactly(1),
-        flags: &[&[
-            Flag::text("format", TABLE_FORMAT_HELP),
-            Flag::switch("human", "Sizes and times for people").short('H').default("true"),
-            NO_TRUNC,
-            Flag::text("platform", "Platform to look at (os[/arch[/variant]])"),
-            Flag::switch("quiet", "Show ids only").short('q'),
-        ]],
-        ..verb(Action::History, "history", "Show how an image was made")
-    },
-    Verb {
-        group: Some(("image", &["import"])),
-        usage: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
-        args: Args::AtLeast(1),
-        flags: &[&[
-            Flag::list("change", "Dockerfile instruction to apply").short('c'),
-            Flag::text("message", "Comment of the image").short('m'),
-            Flag::text("platform", "Operating system and architecture of the image"),
-        ]],
-        ..verb(Action::Import, "import", "Make an image from a tar archive of files")
-    },
+    image::HISTORY,
+    image::IMPORT,
     Verb {
         usage: "[OPTIONS] NAME|ID [NAME|ID...]",
         args: Args::AtLeast(1),
@@ -270,14 +239,7 @@ pub const VERBS: &[Verb] = &[
         flags: &[&[FORMAT, Flag::switch("size", "Show sizes").short('s')]],
         ..verb(Action::InspectContainer, "", "Show everything about containers, as JSON")
     },
-    Verb {
-        top: None,
-        group: Some(("image", &["inspect"])),
-        usage: "[OPTIONS] IMAGE [IMAGE...]",
-        args: Args::AtLeast(1),
-        flags: &[&[FORMAT, Flag::text("platform", "Platform to look at (os[/arch[/variant]])")]],
-        ..verb(Action::InspectImage, "", "Show everything about images, as JSON")
-    },
+    image::INSPECT,
     Verb {
         group: Some(("container", &["kill"])),
         usage: "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -285,16 +247,7 @@ pub const VERBS: &[Verb] = &[
         flags: &[&[Flag::text("signal", "Signal to send").short('s')]],
         ..verb(Action::Kill, "kill", "Kill containers, or send them a signal")
     },
-    Verb {
-        group: Some(("image", &["load"])),
-        usage: "[OPTIONS]",
-        flags: &[&[
-            Flag::text("input", "Read this file instead of standard input").short('i'),
-            Flag::text("platform", "Platform to load (os[/arch[/variant]])"),
-            Flag::switch("quiet", "Do not show progress").short('q'),
-        ]],
-        ..verb(Action::Load, "load", "Load images from a tar archive")
-    },
+    image::LOAD,
     Verb {
         group: Some(("container", &["logs"])),
         usage: "[OPTIONS] CONTAINER",
@@ -380,24 +333,8 @@ pub const VERBS: &[Verb] = &[
         ]],
         ..verb(Action::Rm, "rm", "Remove containers")
     },
-    Verb {
-        group: Some(("image", &["rm", "remove"])),
-        usage: "[OPTIONS] IMAGE [IMAGE...]",
-        args: Args::AtLeast(1),
-        flags: &[&[
-            Flag::switch("force", "Remove it in any case").short('f'),
-            Flag::switch("no-prune", "Keep parents that have no name"),
-            Flag::of("platform", Kind::List("strings", check::any), "Remove only this platform"),
-        ]],
-        ..verb(Action::Rmi, "rmi", "Remove images")
-    },
-    Verb {
-        group: Some(("image", &["save"])),
-        usage: "[OPTIONS] IMAGE [IMAGE...]",
-        args: Args::AtLeast(1),
-        flags: &[&[OUTPUT, Flag::text("platform", "Platform to save (os[/arch[/variant]])")]],
-        ..verb(Action::Save, "save", "Write images as one tar archive")
-    },
+    image::RMI,
+    image::SAVE,
     Verb {
         group: Some(("container", &["start"])),
         usage: "[OPTIONS] CONTAINER [CONTAINER...]",
@@ -431,12 +368,7 @@ pub const VERBS: &[Verb] = &[
         flags: &[STOP],
         ..verb(Action::Stop, "stop", "Stop running containers")
     },
-    Verb {
-        group: Some(("image", &["tag"])),
-        usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
-        args: Args::Exactly(2),
-        ..verb(Action::Tag, "tag", "Give an image a further name")
-    },
+    image::TAG,
     Verb {
         group: Some(("container", &["top"])),
         usage: "CONTAINER [ps OPTIONS]",

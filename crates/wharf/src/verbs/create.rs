@@ -6,7 +6,8 @@ use client::{Client, CreateOptions};
 use docker_api::CreateRequest;
 use oci::{Platform, Reference};
 
-use super::progress;
+use super::progress::{self, Place};
+use super::pull;
 use crate::body::create_request;
 use crate::failure::{Failure, Outcome};
 use crate::flags::number::quote;
@@ -75,7 +76,7 @@ pub async fn make(
     };
     let pull = flags.text("pull");
     if let Some(reference) = reference.as_ref().filter(|_| pull == "always") {
-        self::pull(client, flags, reference, &platform).await?;
+        bring(client, flags, reference, &platform).await?;
     }
     let options = CreateOptions { name: flags.text("name").to_owned(), platform: platform.clone() };
     let created = match client.container_create(request, &options).await {
@@ -83,7 +84,7 @@ pub async fn make(
             let Some(reference) = reference else { return Err(error.into()) };
             let name = reference.clone().with_default_tag().familiar();
             eprintln!("Unable to find image '{name}' locally");
-            self::pull(client, flags, &reference, &platform).await?;
+            bring(client, flags, &reference, &platform).await?;
             client.container_create(request, &options).await?
         }
         result => result?,
@@ -115,18 +116,14 @@ fn platform(text: &str) -> Result<String, Failure> {
     Ok(words)
 }
 
-async fn pull(
+async fn bring(
     client: &Client,
     flags: &Parsed,
     reference: &Reference,
     platform: &str,
 ) -> Result<(), Failure> {
     let reference = reference.clone().with_default_tag();
-    let digest = reference.digest().map(|digest| digest.to_string());
-    let tag = digest.as_deref().or(reference.tag()).unwrap_or("latest");
-    let lines = client.image_pull(&reference.repository(), tag, platform).await?;
-    match flags.switch("quiet") {
-        true => progress::show(lines, &mut std::io::sink()).await,
-        false => progress::show(lines, &mut std::io::stderr()).await,
-    }
+    let lines = pull::ask(client, &reference, platform).await?;
+    let place = if flags.switch("quiet") { Place::Nowhere } else { Place::Stderr };
+    progress::show(lines, place).await
 }

@@ -6,7 +6,7 @@ use client::{Client, ImportOptions};
 use oci::Reference;
 use tokio::fs::File;
 
-use super::progress;
+use super::progress::{self, Place};
 use crate::body::env::open_error;
 use crate::failure::{Failure, Outcome};
 use crate::flags::parse::Parsed;
@@ -24,8 +24,10 @@ pub async fn load(client: &Client, flags: &Parsed) -> Outcome {
         "" => stdin()?,
         path => open(path)?,
     };
-    let lines = client.image_load(archive, true).await?;
-    progress::show(lines, &mut std::io::stdout()).await?;
+    // Who reads a pipe wants names, not numbers.
+    let quiet = flags.switch("quiet") || !terminal::stdout_is_terminal();
+    let lines = client.image_load(archive, quiet).await?;
+    progress::show(lines, Place::Stdout).await?;
     Ok(0)
 }
 
@@ -50,7 +52,7 @@ pub async fn import(client: &Client, flags: &Parsed) -> Outcome {
         platform: flags.text("platform").to_owned(),
     };
     let lines = client.image_import(archive, &options).await?;
-    progress::show(lines, &mut std::io::stdout()).await?;
+    progress::show(lines, Place::Stdout).await?;
     Ok(0)
 }
 

@@ -5,6 +5,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE as BASE64_URL;
 use serde_json::Value;
 
 /// One request, without version of the API, its parameters in order; or, as `INPUT`, all that
@@ -14,6 +16,8 @@ pub struct Heard {
     pub method: String,
     pub path: String,
     pub body: Value,
+    /// The account at a registry that came with it.
+    pub account: Value,
 }
 
 /// The engine; it ends with the test program and holds nothing but its socket.
@@ -101,9 +105,15 @@ fn read_request(reader: &mut BufReader<UnixStream>) -> Option<Heard> {
     let mut words = line.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?);
     let (mut length, mut chunked) = (0, false);
+    let mut account = Value::Null;
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
+        if let Some((name, value)) = header.trim().split_once(": ")
+            && name.eq_ignore_ascii_case("x-registry-auth")
+        {
+            account = serde_json::from_slice(&BASE64_URL.decode(value).unwrap()).unwrap();
+        }
         match header.trim().to_ascii_lowercase().split_once(": ") {
             Some(("content-length", value)) => length = value.parse().ok()?,
             Some(("transfer-encoding", "chunked")) => chunked = true,
@@ -128,7 +138,7 @@ fn read_request(reader: &mut BufReader<UnixStream>) -> Option<Heard> {
         Err(_) if text.is_empty() => Value::Null,
         Err(_) => Value::String(text),
     };
-    Some(Heard { method, path: normal(target), body })
+    Some(Heard { method, path: normal(target), body, account })
 }
 
 /// `/v1.50/a?c=1&b=2` as `/a?b=2&c=1`.
@@ -176,7 +186,7 @@ fn hijack(
     reader.read_to_end(&mut input).ok()?;
     let typed = Value::String(String::from_utf8_lossy(&input).into_owned());
     let (method, path) = ("INPUT".to_owned(), String::new());
-    state.heard.lock().unwrap().push(Heard { method, path, body: typed });
+    state.heard.lock().unwrap().push(Heard { method, path, body: typed, account: Value::Null });
     let mut life = state.life.lock().unwrap();
     while created && !life.started {
         life = state.changed.wait(life).unwrap();

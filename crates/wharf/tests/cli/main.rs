@@ -7,5 +7,6 @@ mod bodies;
 mod docker;
 mod errors;
 mod fake;
+mod registries;
 mod terminal;
 mod verbs;

@@ -141,6 +141,7 @@ pub fn answer(method: &str, parts: &[&str], request: &Heard) -> (u16, String) {
         ("GET", ["images", id, "json"]) if *id != "nosuch" => {
             (200, serde_json::to_string(&image_inspect()).unwrap())
         }
+        _ if let Some(answer) = crate::registries::answer(method, parts, request) => answer,
         _ => {
             let (status, body) = value(method, parts, request);
             (status, if body.is_null() { String::new() } else { body.to_string() })
