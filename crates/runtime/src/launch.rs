@@ -305,9 +305,9 @@ fn prepare(
     let owner = ids::Owner::of(plan, child.pid)?;
     let mut notes = Vec::new();
     let root = root::prepare(plan, &owner)?;
-    let rest = binds::prepare(plan, &owner, views, &mut notes)?;
+    let binds::Prepared { trees, spare } = binds::prepare(plan, &owner, views, &mut notes)?;
     let mut fds: Vec<BorrowedFd<'_>> = vec![root.as_fd()];
-    fds.extend(rest.iter().map(AsFd::as_fd));
+    fds.extend(spare.iter().chain(&trees).map(AsFd::as_fd));
     if let Gate::Fifo(fifo) = gate {
         fds.push(*fifo);
     }

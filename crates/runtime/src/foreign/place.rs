@@ -42,7 +42,7 @@ pub(super) fn with<T>(
     let owner = ids::Owner::of(plan, holder.pid())?;
     let mut notes = Vec::new();
     let root = root::prepare(plan, &owner)?;
-    let trees = binds::prepare(plan, &owner, &[], &mut notes)?;
+    let trees = binds::prepare(plan, &owner, &[], &mut notes)?.trees;
     drop(holder);
     let outside = File::open("/proc/self/ns/mnt").map_err(Failure::at("open our mounts"))?;
     namespace::unshare(namespace::MOUNT).map_err(Failure::at("make a mount namespace"))?;

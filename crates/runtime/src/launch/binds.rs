@@ -1,7 +1,8 @@
 //! Mounts that need the host's rights: binds, `/dev`, views of the cgroup.
 //!
 //! They are made in the order of the plan's mounts, one descriptor each; a cgroup view on v1 is
-//! one per controller, in the order of [`cgroup::Cgroup::directories`].
+//! one per controller, in the order of [`cgroup::Cgroup::directories`]. What comes with `/dev`
+//! stands apart.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,11 +11,19 @@ use std::path::{Path, PathBuf};
 use sys::mount::{self, AttributeChange};
 use sys::{libc, rustix};
 
+use super::devices::Devices;
 use super::ids::Owner;
 use super::{devices, ids};
 use crate::failure::Failure;
 use crate::plan::{BindIds, LaunchPlan, MountKind, MountPlan, Propagation};
 use crate::stage::{attribute_bits, propagation_bits};
+
+/// The mounts in order, and what came with `/dev`: the directory for masks, the one for cgroups.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    pub(crate) trees: Vec<OwnedFd>,
+    pub(crate) spare: Vec<OwnedFd>,
+}
 
 /// Makes them.
 pub(crate) fn prepare(
@@ -22,12 +31,17 @@ pub(crate) fn prepare(
     owner: &Owner,
     views: &[(String, PathBuf)],
     notes: &mut Vec<String>,
-) -> Result<Vec<OwnedFd>, Failure> {
-    let mut made = Vec::new();
+) -> Result<Prepared, Failure> {
+    let mut prepared = Prepared::default();
+    let made = &mut prepared.trees;
     for mount_plan in &plan.mounts {
         match &mount_plan.kind {
             MountKind::FileSystem { .. } => {}
-            MountKind::Devices => made.push(devices::prepare(plan, mount_plan, owner)?),
+            MountKind::Devices => {
+                let Devices { dev, spare } = devices::prepare(plan, mount_plan, owner)?;
+                made.push(dev);
+                prepared.spare = spare;
+            }
             MountKind::Cgroup => made.extend(cgroup_views(mount_plan, views)?),
             MountKind::Bind { source, recursive, ids: mapped, create_source } => {
                 if *create_source && !source.exists() {
@@ -54,7 +68,7 @@ pub(crate) fn prepare(
             }
         }
     }
-    Ok(made)
+    Ok(prepared)
 }
 
 fn refused(source: &Path, error: &io::Error) -> Failure {

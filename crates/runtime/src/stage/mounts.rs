@@ -17,6 +17,8 @@ use crate::plan::{LaunchPlan, MountAttributes, MountKind, MountPlan, Propagation
 #[derive(Debug)]
 pub(super) struct Built {
     closed_later: Vec<OwnedFd>,
+    /// An empty directory for masks, not attached yet.
+    empty: Option<OwnedFd>,
     gate: Option<OwnedFd>,
 }
 
@@ -31,6 +33,11 @@ pub(super) fn build(
     let mut closed_later: Vec<OwnedFd> = Vec::new();
     let mut next = || fds.next().ok_or_else(|| Failure::at("get a mount")("none came"));
     let in_order = plan.bundle.mounts_in_order;
+    let has_devices = plan.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Devices));
+    let (empty, mut top) = match has_devices && !in_order {
+        true => (Some(next()?), Some(next()?)),
+        false => (None, None),
+    };
     for mount_plan in &plan.mounts {
         match &mount_plan.kind {
             MountKind::FileSystem { fstype, source, copy_up } if fstype == "tmpfs" => {
@@ -48,7 +55,7 @@ pub(super) fn build(
                 let made = if in_order { anew(root, made, mount_plan)? } else { made };
                 closed_later.extend(Some(made).filter(|_| mount_plan.attributes.read_only));
             }
-            MountKind::Cgroup => cgroup(root, mount_plan, views, &mut next)?,
+            MountKind::Cgroup => cgroup(root, mount_plan, views, top.take(), &mut next)?,
             MountKind::Bind { .. } => {
                 let tree = next()?;
                 bind(root, mount_plan, tree.as_fd())?;
@@ -64,7 +71,7 @@ pub(super) fn build(
             }
         }
     }
-    Ok(Built { closed_later, gate: fds.next() })
+    Ok(Built { closed_later, empty, gate: fds.next() })
 }
 
 /// Carries out kernel parameters, masks and read-only paths. Returns the gate.
@@ -77,7 +84,7 @@ pub(super) fn finish(
     for path in &plan.readonly_paths {
         make_read_only(root, path)?;
     }
-    mask(plan, root)?;
+    mask(plan, root, built.empty)?;
     let change = AttributeChange { set: mount::READ_ONLY, ..AttributeChange::default() };
     for made in &built.closed_later {
         mount::set_attributes(made.as_fd(), change)
@@ -189,9 +196,10 @@ fn cgroup(
     root: BorrowedFd<'_>,
     plan: &MountPlan,
     names: &[String],
+    top: Option<OwnedFd>,
     next: &mut impl FnMut() -> Result<OwnedFd, Failure>,
 ) -> Result<(), Failure> {
-    let [only] = names else { return cgroup_v1(root, plan, names, next) };
+    let [only] = names else { return cgroup_v1(root, plan, names, top, next) };
     debug_assert!(only.is_empty(), "one hierarchy is v2");
     let target = paths::mount_point(root, &plan.target, Kind::Directory, Links::Refused)?;
     attach(next()?.as_fd(), target.as_fd(), &plan.target)
@@ -201,14 +209,25 @@ fn cgroup_v1(
     root: BorrowedFd<'_>,
     plan: &MountPlan,
     names: &[String],
+    top: Option<OwnedFd>,
     next: &mut impl FnMut() -> Result<OwnedFd, Failure>,
 ) -> Result<(), Failure> {
     let target = paths::mount_point(root, &plan.target, Kind::Directory, Links::Refused)?;
-    let options = ["mode=755".to_owned(), "size=0".to_owned()];
-    let mut attributes = plan.attributes;
-    attributes.read_only = false;
-    let top = mount::new_file_system("tmpfs", Some("tmpfs"), &options, attribute_bits(&attributes))
-        .map_err(Failure::at("mount tmpfs for the cgroups"))?;
+    let step = "mount tmpfs for the cgroups";
+    let bits = attribute_bits(&plan.attributes) & !mount::READ_ONLY;
+    let top = match top {
+        Some(top) => {
+            let clear = mount::NO_SUID | mount::NO_DEV | mount::NO_EXEC;
+            let change = AttributeChange { set: bits, clear, ..AttributeChange::default() };
+            mount::set_attributes(top.as_fd(), change).map_err(Failure::at(step))?;
+            top
+        }
+        None => {
+            let options = ["mode=755".to_owned(), "size=0".to_owned()];
+            mount::new_file_system("tmpfs", Some("tmpfs"), &options, bits)
+                .map_err(Failure::at(step))?
+        }
+    };
     for name in names {
         rustix::fs::mkdirat(&top, name.as_str(), Mode::from_raw_mode(0o755))
             .map_err(Failure::at("make a cgroup mount point"))?;
@@ -256,9 +275,13 @@ fn make_read_only(root: BorrowedFd<'_>, path: &Path) -> Result<(), Failure> {
     attach(copy.as_fd(), target.as_fd(), path)
 }
 
-/// Covers what must not be seen: directories with one shared empty read-only tmpfs, files with
+/// Covers what must not be seen: directories with one shared empty read-only directory, files with
 /// the null device of our own `/dev`, which is checked to be one.
-fn mask(plan: &LaunchPlan, root: BorrowedFd<'_>) -> Result<(), Failure> {
+fn mask(
+    plan: &LaunchPlan,
+    root: BorrowedFd<'_>,
+    mut spare: Option<OwnedFd>,
+) -> Result<(), Failure> {
     let mut empty: Option<OwnedFd> = None;
     for path in &plan.masked_paths {
         let step = || format!("mask `{}`", path.display());
@@ -268,9 +291,11 @@ fn mask(plan: &LaunchPlan, root: BorrowedFd<'_>) -> Result<(), Failure> {
         };
         let stat = rustix::fs::fstat(&target).map_err(Failure::at(step()))?;
         let cover = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => match &empty {
-                Some(first) => mount::clone_tree(first.as_fd(), Path::new(""), false),
-                None => mount::new_file_system(
+            FileType::Directory => match (&empty, spare.take()) {
+                // Only what is attached can be cloned on every kernel.
+                (Some(first), _) => mount::clone_tree(first.as_fd(), Path::new(""), false),
+                (None, Some(spare)) => Ok(spare),
+                (None, None) => mount::new_file_system(
                     "tmpfs",
                     Some("tmpfs"),
                     &["size=0".to_owned(), "nr_inodes=2".to_owned()],
