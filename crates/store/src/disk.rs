@@ -20,7 +20,10 @@ pub(crate) struct Layout {
 }
 
 /// What the file `version` holds.
-pub(crate) const VERSION: &str = "wharf store 1\n";
+pub(crate) const VERSION: &str = "wharf store 2\n";
+
+/// What it holds where the version before wrote the store.
+pub(crate) const OLD_VERSION: &str = "wharf store 1\n";
 
 /// Below `layers/`: the files of the layer beneath all images.
 pub(crate) const BASE: &str = "base/fs";

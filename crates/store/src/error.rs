@@ -24,7 +24,7 @@ pub enum StoreError {
         root: PathBuf,
     },
     /// The store was written by another version.
-    #[error("open the store `{}`: it has format `{found}`, this engine knows 1", root.display())]
+    #[error("open the store `{}`: it has format `{found}`, this engine knows 2", root.display())]
     Version {
         /// The store's directory.
         root: PathBuf,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use oci::{Digest, ImageConfig, Reference};
+use oci::{Descriptor, Digest, ImageConfig, Reference};
 
 use crate::disk;
 use crate::error::StoreError;
 use crate::failpoint;
 use crate::lease::Lease;
 use crate::record;
-use crate::store::{ImageState, State, Store, new_image_record};
+use crate::store::{ImageState, Named, State, Store, new_image_record};
 use archive::unpack::DeviceNode;
 
 /// An image as it is now.
@@ -33,6 +33,10 @@ pub struct Image {
     pub tags: Vec<Reference>,
     /// Its names with a digest, sorted.
     pub digests: Vec<Reference>,
+    /// Names that stand for the same image on another platform.
+    pub reached_by: Vec<Reference>,
+    /// What its first name stands for: the manifest or index that it was pulled or loaded by.
+    pub target: Option<Descriptor>,
 }
 
 /// What the layers of an image together mean for its containers.
@@ -95,11 +99,15 @@ impl Store {
         let mut images: Vec<Image> =
             state.images.values().map(|image| state.describe(image)).collect();
         // One pass over the names instead of one for each image.
-        for (reference, id) in &state.tags {
-            if let Ok(at) = images.binary_search_by(|image| image.id.cmp(id))
-                && let Some(image) = images.get_mut(at)
-            {
-                image.add_name(reference);
+        for (reference, named) in &state.tags {
+            let target = named.target.as_ref().and_then(|t| state.targets.get(&t.digest));
+            let reached = target.into_iter().flat_map(|target| target.images());
+            for id in reached.filter(|id| **id != named.image).chain([&named.image]) {
+                if let Ok(at) = images.binary_search_by(|image| image.id.cmp(id))
+                    && let Some(image) = images.get_mut(at)
+                {
+                    image.add_name(reference, named);
+                }
             }
         }
         images
@@ -109,8 +117,11 @@ impl Store {
     pub fn image(&self, id: &Digest) -> Option<Image> {
         let state = self.state();
         let mut image = state.images.get(id).map(|image| state.describe(image))?;
-        for (reference, _) in state.tags.iter().filter(|(_, named)| *named == id) {
-            image.add_name(reference);
+        for (reference, named) in &state.tags {
+            let target = named.target.as_ref().and_then(|t| state.targets.get(&t.digest));
+            if named.image == *id || target.is_some_and(|t| t.images().any(|other| other == id)) {
+                image.add_name(reference, named);
+            }
         }
         Some(image)
     }
@@ -149,7 +160,19 @@ impl Store {
 }
 
 impl Image {
-    fn add_name(&mut self, reference: &Reference) {
+    /// Whether no name with a tag stands for it, on any platform.
+    pub fn is_dangling(&self) -> bool {
+        self.tags.is_empty() && self.reached_by.iter().all(|name| name.digest().is_some())
+    }
+
+    fn add_name(&mut self, reference: &Reference, named: &Named) {
+        if named.image != self.id {
+            self.reached_by.push(reference.clone());
+            return;
+        }
+        if self.target.is_none() {
+            self.target.clone_from(&named.target);
+        }
         match reference.digest() {
             Some(_) => self.digests.push(reference.clone()),
             None => self.tags.push(reference.clone()),
@@ -171,6 +194,8 @@ impl State {
             size: self.size_of(&record.layers),
             tags: Vec::new(),
             digests: Vec::new(),
+            reached_by: Vec::new(),
+            target: None,
         }
     }
 

@@ -35,6 +35,7 @@ mod rootfs;
 mod save;
 mod store;
 mod tag;
+mod target;
 mod usage;
 
 pub use commit::CommitSpec;
@@ -51,6 +52,7 @@ pub use remove::{ImageUser, RemoveSpec, Removed};
 pub use rootfs::{Rootfs, RootfsPaths, RootfsSize};
 pub use save::SavePlan;
 pub use store::Store;
+pub use target::{ManifestKind, TargetManifest};
 pub use usage::LayerUsage;
 
 #[cfg(test)]

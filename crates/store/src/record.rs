@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use archive::unpack::LayerFacts;
 
-/// The format of all records.
+/// The format of all records but `tags.json`.
 pub(crate) const FORMAT: u32 = 1;
 
 /// Largest record: a layer's can name 4096 devices, the names can be some ten thousand.
@@ -80,9 +80,25 @@ pub(crate) struct ImageRecord {
     pub last_tagged: Option<jiff::Timestamp>,
 }
 
+/// The format of `tags.json`.
+pub(crate) const TAGS_FORMAT: u32 = 2;
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct TagsRecord {
     pub format: u32,
+    pub tags: BTreeMap<String, NamedRecord>,
+}
+
+/// What one name stands for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NamedRecord {
+    pub image: Digest,
+    pub target: Option<Descriptor>,
+}
+
+/// `tags.json` as stores of version 1 have it: names and images only.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct OldTagsRecord {
     pub tags: BTreeMap<String, Digest>,
 }
 
@@ -95,12 +111,29 @@ pub(crate) struct RootfsRecord {
 
 /// Reads a record of the format that this program knows.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    parse_format(bytes, FORMAT)
+}
+
+/// Reads a record of another format.
+pub(crate) fn parse_format<T: DeserializeOwned>(bytes: &[u8], known: u32) -> Option<T> {
     #[derive(Deserialize)]
     struct Format {
         format: u32,
     }
     let Format { format } = serde_json::from_slice(bytes).ok()?;
-    if format == FORMAT { serde_json::from_slice(bytes).ok() } else { None }
+    if format == known { serde_json::from_slice(bytes).ok() } else { None }
+}
+
+/// Reads `tags.json`, of this version or the one before.
+pub(crate) fn tags(bytes: &[u8]) -> Option<TagsRecord> {
+    parse_format(bytes, TAGS_FORMAT).or_else(|| {
+        let old: OldTagsRecord = parse(bytes)?;
+        let named = old.tags.into_iter().map(|(name, image)| {
+            let target = None;
+            (name, NamedRecord { image, target })
+        });
+        Some(TagsRecord { format: TAGS_FORMAT, tags: named.collect() })
+    })
 }
 
 /// Writes a record.

@@ -64,8 +64,10 @@ impl Store {
         let _writing = self.writing();
         let before = self.state().clone();
         let users = with_root_file_systems(&before, users);
-        let mut plan = Plan { state: before.clone(), users: &users, removed: Vec::new() };
+        let (state, removed, reached) = (before.clone(), Vec::new(), BTreeSet::new());
+        let mut plan = Plan { state, users: &users, removed, reached };
         plan.remove(spec)?;
+        plan.remove_reached(spec.prune_parents);
         let Plan { state: after, removed, .. } = plan;
         if after.tags != before.tags {
             self.write_tags(after.tags.clone())?;
@@ -97,6 +99,8 @@ struct Plan<'a> {
     state: State,
     users: &'a [ImageUser],
     removed: Vec<Removed>,
+    /// Images, for other platforms, of the names that went.
+    reached: BTreeSet<Digest>,
 }
 
 /// Which conflicts count.
@@ -148,6 +152,18 @@ impl Plan<'_> {
         self.delete(&id, spec.force, spec.prune_parents, is_quiet).map_err(StoreError::from)
     }
 
+    /// An image that came with another one, for another platform, goes with the last name of both,
+    /// unless something else needs it.
+    fn remove_reached(&mut self, prune_parents: bool) {
+        for id in std::mem::take(&mut self.reached) {
+            let is_named = !self.state.names_of(&id).is_empty();
+            if !is_named && !self.state.reached_images().contains(&id) {
+                // What stands against it is a reason to keep it, not to fail.
+                drop(self.delete(&id, false, prune_parents, true));
+            }
+        }
+    }
+
     /// The last name of an image that is in use stays, unless forced.
     fn refuse_dangling(
         &self,
@@ -191,7 +207,9 @@ impl Plan<'_> {
     }
 
     fn untag(&mut self, name: Reference, id: &Digest) {
-        if self.state.tags.remove(&name).is_some() {
+        if let Some(named) = self.state.tags.remove(&name) {
+            let target = named.target.and_then(|target| self.state.targets.get(&target.digest));
+            self.reached.extend(target.into_iter().flat_map(|target| target.images().cloned()));
             self.removed.push(Removed::Untagged { name, image: id.clone() });
         }
     }

@@ -5,19 +5,20 @@ use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use oci::{Digest, ImageConfig, Reference};
-use stdx::fs::{Durability, PathError};
+use oci::{Descriptor, Digest, ImageConfig, Reference};
+use stdx::fs::PathError;
 use sys::rustix;
 
 use crate::blob::BLOBS;
-use crate::disk::{self, Layout, TRASH, VERSION};
+use crate::disk::{self, Layout, OLD_VERSION, TRASH, VERSION};
 use crate::error::StoreError;
 use crate::failpoint;
 use crate::ingest::Ingests;
 use crate::record::{
-    self, BlobRecord, BlobsRecord, FORMAT, ImageRecord, LayerRecord, RECORD_BYTES_MAX,
+    self, BlobRecord, BlobsRecord, FORMAT, ImageRecord, LayerRecord, NamedRecord, RECORD_BYTES_MAX,
     RootfsRecord, TagsRecord,
 };
+use crate::target::Target;
 use archive::unpack::Unpacker;
 
 /// Images, layers and root file systems in one directory. Copies are handles of the same store.
@@ -47,13 +48,22 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub layers: BTreeMap<Digest, LayerState>,
     pub images: BTreeMap<Digest, ImageState>,
-    pub tags: BTreeMap<Reference, Digest>,
+    pub tags: BTreeMap<Reference, Named>,
+    /// What the names' targets lead to, by the targets' digests.
+    pub targets: BTreeMap<Digest, Arc<Target>>,
     /// How often blobs are leased.
     pub blob_leases: BTreeMap<Digest, usize>,
     /// By container id; `None` where the record cannot be read.
     pub rootfs: BTreeMap<String, Option<RootfsRecord>>,
     /// A record could not be read: nothing is forgotten, something may still need it.
     pub is_damaged: bool,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Named {
+    pub image: Digest,
+    pub target: Option<Descriptor>,
 }
 
 #[derive(Clone)]
@@ -83,7 +93,7 @@ impl Store {
         let layout = Layout { root: root.to_owned() };
         stdx::fs::create_dir_all(root, 0o700).map_err(StoreError::Disk)?;
         let lock = lock(root)?;
-        verify_version(root)?;
+        let version = verify_version(root)?;
         layout.prepare()?;
         layout.discard_unfinished()?;
         let state = read_state(&layout)?;
@@ -97,9 +107,20 @@ impl Store {
             _lock: lock,
         };
         let store = Store { shared: Arc::new(shared) };
+        if version == Version::Old {
+            store.carry_over()?;
+        }
         store.prune_old_ingests()?;
         store.forget_unused()?;
         Ok(store)
+    }
+
+    /// Writes what the old version wrote in another way; an old engine refuses the store then.
+    fn carry_over(&self) -> Result<(), StoreError> {
+        let _writing = self.writing();
+        let tags = self.state().tags.clone();
+        self.write_tags(tags)?;
+        disk::write(&self.shared.layout.root.join("version"), VERSION.as_bytes())
     }
 
     /// Deletes trash. Slow; call it in the background, from one thread at a time.
@@ -184,7 +205,8 @@ impl State {
         let records = self.images.values().map(|image| &image.record);
         let documents = records.flat_map(|record| [Some(&record.id), record.manifest.as_ref()]);
         let forms = self.layers.values().flat_map(|layer| &layer.blobs).map(|blob| &blob.digest);
-        let all = documents.flatten().chain(forms).chain(self.blob_leases.keys());
+        let targets = self.targets.values().flat_map(|target| target.blobs());
+        let all = documents.flatten().chain(forms).chain(targets).chain(self.blob_leases.keys());
         all.cloned().collect()
     }
 
@@ -211,17 +233,25 @@ fn lock(root: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn verify_version(root: &Path) -> Result<(), StoreError> {
+/// Which version wrote the store.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Version {
+    /// The one before: names stand for images alone.
+    Old,
+    Present,
+}
+
+fn verify_version(root: &Path) -> Result<Version, StoreError> {
     let path = root.join("version");
     match stdx::fs::read(&path, 100) {
-        Ok(bytes) if bytes == VERSION.as_bytes() => Ok(()),
+        Ok(bytes) if bytes == VERSION.as_bytes() => Ok(Version::Present),
+        Ok(bytes) if bytes == OLD_VERSION.as_bytes() => Ok(Version::Old),
         Ok(bytes) => {
             let found = String::from_utf8_lossy(&bytes).trim().to_owned();
             Err(StoreError::Version { root: root.to_owned(), found })
         }
         Err(error) if error.is_not_found() => {
-            stdx::fs::replace(&path, VERSION.as_bytes(), 0o600, Durability::PowerCut)
-                .map_err(StoreError::Disk)
+            disk::write(&path, VERSION.as_bytes()).map(|()| Version::Present)
         }
         Err(error) => Err(StoreError::Disk(error)),
     }
@@ -312,22 +342,23 @@ pub(crate) fn new_image_record(id: &Digest, config: &ImageConfig) -> ImageRecord
 
 fn read_tags(layout: &Layout, state: &mut State) -> Result<(), StoreError> {
     let path = layout.tags();
-    let record: TagsRecord = match stdx::fs::read(&path, RECORD_BYTES_MAX) {
-        Ok(bytes) => record::parse(&bytes).unwrap_or_else(|| {
+    let record = match stdx::fs::read(&path, RECORD_BYTES_MAX) {
+        Ok(bytes) => record::tags(&bytes).unwrap_or_else(|| {
             tracing::error!("names of images cannot be read; the images are there by id");
             TagsRecord::default()
         }),
         Err(error) if error.is_not_found() => TagsRecord::default(),
         Err(error) => return Err(StoreError::Disk(error)),
     };
-    for (name, id) in record.tags {
+    for (name, NamedRecord { image, target }) in record.tags {
         match Reference::parse(&name) {
-            Ok(reference) if state.images.contains_key(&id) => {
-                state.tags.insert(reference, id);
+            Ok(reference) if state.images.contains_key(&image) => {
+                state.tags.insert(reference, Named { image, target });
             }
-            _ => tracing::warn!(name, image = %id, "name without an image is dropped"),
+            _ => tracing::warn!(name, %image, "name without an image is dropped"),
         }
     }
+    state.refresh_targets(layout);
     Ok(())
 }
 

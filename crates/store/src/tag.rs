@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use oci::{AnyReference, Digest, Reference};
+use oci::{AnyReference, Descriptor, Digest, Reference};
 
 use crate::disk;
 use crate::error::StoreError;
 use crate::failpoint;
-use crate::record::{self, FORMAT, TagsRecord};
-use crate::store::{State, Store};
+use crate::record::{self, NamedRecord, TAGS_FORMAT, TagsRecord};
+use crate::store::{Named, State, Store};
+use crate::target::Target;
 
 impl Store {
     /// Finds an image by what people write: a name (`latest` is meant when no tag is written), a
@@ -21,58 +22,83 @@ impl Store {
         self.state().resolve(text)
     }
 
-    /// Gives an image a name, taking it from the image that had it. Returns that image's id.
+    /// Gives an image a name, taking it from the image that had it. Returns that image's id. The
+    /// name stands for what the image's first name stands for, too.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`] when the image is gone; [`StoreError::Conflict`] for a name
-    /// with a digest, which only a pull may give.
+    /// [`StoreError::NoSuchImage`] when the image is gone; [`StoreError::BadImage`] for a name
+    /// with a digest, which only a pull or a push may give.
     pub fn tag(&self, id: &Digest, name: &Reference) -> Result<Option<Digest>, StoreError> {
         if name.digest().is_some() {
             let text = "refusing to create a tag with a digest reference".to_owned();
             return Err(StoreError::bad_image(text));
         }
-        self.add_name(id, name.clone().with_default_tag())
+        let target = self.image(id).and_then(|image| self.image_target(&image));
+        self.set_name(name, id, target.as_ref())
     }
 
-    /// Notes that an image is known by a digest in a repository.
+    /// Makes a name (with a tag, or with the digest by which a registry has it) stand for a
+    /// manifest or an index and, of what it leads to, for this image. What the target leads to and
+    /// is here stays as long as the name. Returns the id of the image that had the name.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`] when the image is gone.
-    pub fn add_digest(
+    /// [`StoreError::NoSuchImage`] when the image is gone, [`StoreError::BadImage`] when the
+    /// target is not here or does not lead to it.
+    pub fn set_name(
         &self,
+        name: &Reference,
         id: &Digest,
-        repository: &Reference,
-        digest: Digest,
-    ) -> Result<(), StoreError> {
-        self.add_name(id, repository.with_digest(digest)).map(drop)
-    }
-
-    fn add_name(&self, id: &Digest, name: Reference) -> Result<Option<Digest>, StoreError> {
+        target: Option<&Descriptor>,
+    ) -> Result<Option<Digest>, StoreError> {
+        let name = match name.digest() {
+            Some(digest) => name.with_digest(digest.clone()),
+            None => name.clone().with_default_tag(),
+        };
         let _writing = self.writing();
         let (mut tags, image) = {
             let state = self.state();
             (state.tags.clone(), state.images.get(id).map(|image| image.record.clone()))
         };
         let mut record = image.ok_or_else(|| crate::image::no_such_image(id))?;
-        let before = tags.insert(name, id.clone());
+        if let Some(target) = target
+            && !Target::read(&self.shared.layout, target).images().any(|image| image == id)
+        {
+            let text = format!("{} does not lead to the image {id}", target.digest);
+            return Err(StoreError::bad_image(text));
+        }
+        let named = Named { image: id.clone(), target: target.cloned() };
+        let before = tags.insert(name, named);
         record.last_tagged = Some(jiff::Timestamp::now());
         disk::write(&self.shared.layout.image(id), &record::print(&record))?;
+        if let Some(target) = target {
+            // More of it may be here than before.
+            self.state().targets.remove(&target.digest);
+        }
         self.write_tags(tags)?;
         if let Some(image) = self.state().images.get_mut(id) {
             image.record.last_tagged = record.last_tagged;
         }
-        Ok(before.filter(|before| before != id))
+        Ok(before.map(|before| before.image).filter(|before| before != id))
     }
 
     /// Replaces all names. For those who hold `writing`.
-    pub(crate) fn write_tags(&self, tags: BTreeMap<Reference, Digest>) -> Result<(), StoreError> {
-        let texts = tags.iter().map(|(name, id)| (name.to_string(), id.clone())).collect();
-        let record = TagsRecord { format: FORMAT, tags: texts };
-        disk::write(&self.shared.layout.tags(), &record::print(&record))?;
+    pub(crate) fn write_tags(&self, tags: BTreeMap<Reference, Named>) -> Result<(), StoreError> {
+        disk::write(&self.shared.layout.tags(), &print(&tags))?;
         failpoint::hit("store.tags.replaced");
-        self.state().tags = tags;
+        let mut state = self.state();
+        state.tags = tags;
+        state.refresh_targets(&self.shared.layout);
         Ok(())
     }
+}
+
+/// The names as they are on disk.
+fn print(tags: &BTreeMap<Reference, Named>) -> Vec<u8> {
+    let texts = tags.iter().map(|(name, named)| {
+        let Named { image, target } = named.clone();
+        (name.to_string(), NamedRecord { image, target })
+    });
+    record::print(&TagsRecord { format: TAGS_FORMAT, tags: texts.collect() })
 }
 
 impl State {
@@ -84,15 +110,24 @@ impl State {
             AnyReference::Digest(id) => return Err(missing(id.to_string())),
             AnyReference::Name(reference) => reference,
         };
-        let named = self.named(&reference).or_else(|| self.by_id_prefix(text));
+        let named = self.named(&reference).map(|named| &named.image);
+        let named = named.or_else(|| self.by_id_prefix(text));
         named.cloned().ok_or_else(|| missing(reference.with_default_tag().familiar()))
     }
 
     /// The image that has this name; where tag and digest are written the digest counts.
-    fn named(&self, reference: &Reference) -> Option<&Digest> {
+    fn named(&self, reference: &Reference) -> Option<&Named> {
         match reference.digest() {
             Some(digest) => self.tags.get(&reference.with_digest(digest.clone())),
             None => self.tags.get(&reference.clone().with_default_tag()),
+        }
+    }
+
+    /// What a text stands for that is a name.
+    pub(crate) fn name_of(&self, text: &str) -> Option<&Named> {
+        match AnyReference::parse(text).ok()? {
+            AnyReference::Name(reference) => self.named(&reference),
+            AnyReference::Digest(_) => None,
         }
     }
 
@@ -108,7 +143,7 @@ impl State {
 
     /// The names of an image, sorted.
     pub(crate) fn names_of(&self, id: &Digest) -> Vec<Reference> {
-        let names = self.tags.iter().filter(|(_, named)| *named == id);
+        let names = self.tags.iter().filter(|(_, named)| named.image == *id);
         names.map(|(name, _)| name.clone()).collect()
     }
 }

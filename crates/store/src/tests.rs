@@ -57,7 +57,7 @@ fn load(store: &Store, name: &str, layers: &[&[u8]]) -> Digest {
 
 /// Opens a store that was just closed. A process that another test is starting meanwhile holds a
 /// copy of the lock between its fork and its exec.
-fn reopen(root: &Path) -> Store {
+pub(crate) fn reopen(root: &Path) -> Store {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     loop {
         match Store::open(root, Unpacker::InProcess) {
@@ -148,7 +148,7 @@ fn images_are_described_and_survive_reopening() {
     ground.tag("app:1", "app:2");
     let digest = Digest::of(b"manifest");
     let name = Reference::parse("app").unwrap();
-    ground.store.add_digest(&id, &name, digest.clone()).unwrap();
+    ground.store.set_name(&name.with_digest(digest.clone()), &id, None).unwrap();
     let show = |store: &Store| {
         let image = store.image(&id).unwrap();
         let tags: Vec<String> = image.tags.iter().map(Reference::familiar).collect();
@@ -306,7 +306,7 @@ fn remove_with_digests_children_and_parents() {
     );
     assert_eq!(ground.remove(parent.short(), &[]).unwrap_err(), text);
     let name = Reference::parse("child").unwrap();
-    ground.store.add_digest(&child, &name, child.clone()).unwrap();
+    ground.store.set_name(&name.with_digest(child.clone()), &child, None).unwrap();
     // One repository: the id alone is enough, and the digest goes with the tag.
     let keep = RemoveSpec { image: child.short(), force: false, prune_parents: false };
     let lines = ground.remove_as(keep, &[]).unwrap();

@@ -168,7 +168,7 @@ fn candidates(services: &Services, dangling: bool) -> Vec<Image> {
             let has_children = parents.contains(&image.id);
             let is_named = !(image.tags.is_empty() && image.digests.is_empty());
             let fits = match dangling {
-                true => image.tags.is_empty() && !has_children,
+                true => image.is_dangling() && !has_children,
                 false => is_named || !has_children,
             };
             fits && !used.contains(&image.id)

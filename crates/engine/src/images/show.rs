@@ -31,7 +31,9 @@ pub(super) fn list(services: &Services, spec: &ImageListSpec) -> Result<Vec<Imag
         .filter(|image| {
             // A nameless image that others were made from is a step on the way to them.
             let is_step = image.tags.is_empty() && parents.contains(&image.id);
-            (spec.all || !is_step) && selection.matches(image)
+            // Its name is shown with the image that it stands for.
+            let is_elsewhere = image.tags.is_empty() && !image.reached_by.is_empty();
+            (spec.all || !(is_step || is_elsewhere)) && selection.matches(image)
         })
         .collect();
     chosen.sort_by_key(|image| (std::cmp::Reverse(created(image)), image.id.clone()));
@@ -98,7 +100,7 @@ impl<'a> Selection<'a> {
         let named = image.tags.iter().chain(&image.digests);
         self.filters.labels("label", labels)
             && self.filters.labels_absent("label!", labels)
-            && self.dangling.is_none_or(|dangling| dangling == image.tags.is_empty())
+            && self.dangling.is_none_or(|dangling| dangling == image.is_dangling())
             && self.before.is_none_or(|before| created(image) < before)
             && self.since.is_none_or(|since| created(image) > since)
             && (!self.filters.contains("reference")

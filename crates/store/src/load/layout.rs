@@ -7,6 +7,7 @@ use super::Assembled;
 use super::docker::verify_os;
 use super::intake::Intake;
 use crate::error::StoreError;
+use crate::target::is_attestation;
 
 /// Indexes in indexes.
 const DEPTH_MAX: usize = 4;
@@ -117,11 +118,6 @@ fn not_found(digest: &Digest) -> StoreError {
 
 fn wrong(digest: &Digest) -> StoreError {
     StoreError::bad_image(format!("content of {digest} has another digest"))
-}
-
-fn is_attestation(entry: &Descriptor) -> bool {
-    entry.annotations.contains_key("vnd.docker.reference.type")
-        || entry.platform.as_ref().is_some_and(|platform| platform.os == "unknown")
 }
 
 /// containerd and buildx write the full name; others put a name or only a tag where OCI wants "a
