@@ -29,13 +29,13 @@ mod ingest;
 mod layer;
 mod lease;
 mod load;
+mod named;
 mod record;
 mod remove;
 mod rootfs;
 mod save;
 mod store;
 mod tag;
-mod target;
 mod usage;
 
 pub use commit::CommitSpec;
@@ -47,12 +47,12 @@ pub use ingest::{Ingest, IngestError};
 pub use layer::{LayerStream, PendingLayer};
 pub use lease::Lease;
 pub use load::{LoadProgress, Loaded};
+pub use named::{ManifestKind, TargetManifest};
 pub use record::{BlobRecord, LayerRecord};
 pub use remove::{ImageUser, RemoveSpec, Removed};
 pub use rootfs::{Rootfs, RootfsPaths, RootfsSize};
 pub use save::SavePlan;
 pub use store::Store;
-pub use target::{ManifestKind, TargetManifest};
 pub use usage::LayerUsage;
 
 #[cfg(test)]

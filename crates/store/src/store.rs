@@ -14,11 +14,11 @@ use crate::disk::{self, Layout, OLD_VERSION, TRASH, VERSION};
 use crate::error::StoreError;
 use crate::failpoint;
 use crate::ingest::Ingests;
+use crate::named::Target;
 use crate::record::{
     self, BlobRecord, BlobsRecord, FORMAT, ImageRecord, LayerRecord, NamedRecord, RECORD_BYTES_MAX,
     RootfsRecord, TagsRecord,
 };
-use crate::target::Target;
 use archive::unpack::Unpacker;
 
 /// Images, layers and root file systems in one directory. Copies are handles of the same store.

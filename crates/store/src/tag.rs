@@ -7,9 +7,9 @@ use oci::{AnyReference, Descriptor, Digest, Reference};
 use crate::disk;
 use crate::error::StoreError;
 use crate::failpoint;
+use crate::named::Target;
 use crate::record::{self, NamedRecord, TAGS_FORMAT, TagsRecord};
 use crate::store::{Named, State, Store};
-use crate::target::Target;
 
 impl Store {
     /// Finds an image by what people write: a name (`latest` is meant when no tag is written), a

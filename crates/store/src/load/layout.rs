@@ -7,7 +7,7 @@ use super::Assembled;
 use super::docker::verify_os;
 use super::intake::Intake;
 use crate::error::StoreError;
-use crate::target::is_attestation;
+use crate::named::is_attestation;
 
 /// Indexes in indexes.
 const DEPTH_MAX: usize = 4;
