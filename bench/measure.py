@@ -10,6 +10,9 @@ import concurrent.futures
 import glob
 import json
 import os
+import random
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,12 +26,15 @@ import report
 from engines import BenchError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BENCHMARKS = ["run", "runtime", "exec", "starts", "thousand", "memory"]
+BENCHMARKS = ["run", "runtime", "exec", "starts", "thousand", "logs", "files", "memory"]
 IMAGE = "busybox"
 # How many containers one round of `starts` makes, and how many requests are under way at once.
 STARTS, WORKERS = 100, 8
 # Containers of the benchmark `thousand`.
 MANY = 1000
+# What is logged and read back, copied in and out, exported, committed and saved.
+BULK_BYTES = 200 * 10**6
+LOG_DRIVERS = ["json-file", "local"]
 # An engine is idle when nothing was asked of it for so many seconds.
 IDLE_SECONDS = 12
 
@@ -43,9 +49,10 @@ class Worker:
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
 
-    def run(self, argv, env=None, shows=""):
-        """Milliseconds that the command took; an error if it failed or did not print `shows`."""
-        request = {"argv": argv, "env": env or {}}
+    def run(self, argv, env=None, shows="", stdout=None):
+        """Milliseconds that the command took; an error if it failed or did not print `shows`. What
+        it prints goes to the file `stdout`, if one is given."""
+        request = {"argv": argv, "env": env or {}, "stdout": stdout}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -208,6 +215,93 @@ class Bench:
             engine.remove_containers()
         self.podman.run("rm", "-f", "-t", "0", name)
 
+    def clients(self):
+        """Each client with the engine that it drives."""
+        return {
+            "wharf CLI": (self.wharf, self.wharf.cli),
+            "docker CLI, wharf": (self.wharf, self.wharf.docker_cli),
+            "docker CLI, dockerd": (self.dockerd, self.dockerd.docker_cli),
+        }
+
+    def bench_logs(self):
+        """A container that prints a file as fast as it can, from start to end; its log read back."""
+        directory = os.path.join(self.directory, "bulk")
+        os.makedirs(directory)
+        log_lines(os.path.join(directory, "lines"), BULK_BYTES)
+        for driver in LOG_DRIVERS:
+            self.logs_of(driver, directory)
+
+    def logs_of(self, driver, directory):
+        # Neither engine rotates, so that both keep all.
+        words = ["run", "-d", "--network", "none", "--log-driver", driver, "--log-opt",
+                 "max-size=1g", "-v", directory + ":/bulk:ro"]
+
+        def write(engine, name):
+            try:
+                self.plain.run(engine.docker_cli("rm", "-f", name))
+            except BenchError:
+                # The first has none before it.
+                pass
+            took = self.plain.run(
+                engine.docker_cli(*words, "--name", name, IMAGE, "cat", "/bulk/lines"))
+            return took + self.plain.run(engine.docker_cli("wait", name), shows="0")
+
+        name = "bench-log-" + driver
+        writers = {e.name: lambda e=e: write(e, name) for e in (self.wharf, self.dockerd)}
+        self.record(f"log of 200 MB written, {driver}", "ms",
+                    rounds(writers, self.options.bulk_rounds))
+
+        def read(engine, cli):
+            return self.plain.run(cli("logs", name), stdout="/dev/null")
+
+        def proof(engine, cli):
+            count = shlex.join(cli("logs", name)) + " | wc -c"
+            self.plain.run(["sh", "-c", count], shows=str(BULK_BYTES))
+
+        for client in self.clients().values():
+            proof(*client)
+        readers = {n: lambda c=c: read(*c) for n, c in self.clients().items()}
+        self.record(f"log of 200 MB read, {driver}", "ms",
+                    rounds(readers, self.options.bulk_rounds))
+        for engine in (self.wharf, self.dockerd):
+            engine.remove_containers()
+
+    def bench_files(self):
+        """200 MB into a running container and out of it, its export, commit and save."""
+        directory = os.path.join(self.directory, "files")
+        out = os.path.join(self.directory, "files-out")
+        os.makedirs(out)
+        tree(directory, BULK_BYTES)
+        name = "bench-files"
+        for engine in (self.wharf, self.dockerd):
+            self.plain.run(engine.docker_cli("run", "-d", "--name", name, "--network", "none",
+                                             IMAGE, "sleep", "1000"))
+        clients = self.clients()
+
+        def bulk(title, work):
+            subjects = {n: lambda n=n, c=c: work(n.split()[0], *c) for n, c in clients.items()}
+            self.record(title, "ms", rounds(subjects, self.options.bulk_rounds))
+
+        def copy_out(client, engine, cli):
+            to = os.path.join(out, self.fresh(client))
+            took = self.plain.run(cli("cp", f"{name}:/files", to))
+            check_tree(to, BULK_BYTES)
+            shutil.rmtree(to)
+            return took
+
+        def commit(client, engine, cli):
+            return self.plain.run(cli("commit", name, "bench-" + client), shows="sha256:")
+
+        bulk("cp of 200 MB in", lambda _, e, cli: self.plain.run(cli("cp", directory, name + ":/")))
+        bulk("cp of 200 MB out", copy_out)
+        bulk("export of 200 MB", lambda _, e, cli: self.plain.run(
+            cli("export", name), stdout="/dev/null"))
+        bulk("commit of 200 MB", commit)
+        bulk("save of 200 MB", lambda client, e, cli: self.plain.run(
+            cli("save", "bench-" + client), stdout="/dev/null"))
+        for engine in (self.wharf, self.dockerd):
+            engine.remove_containers()
+
     def bench_starts(self):
         """100 containers by the API, 8 requests at a time on kept connections; their removal."""
         subjects = {
@@ -245,6 +339,36 @@ class Bench:
         self.record(f"noise of MemAvailable {per}", "MiB", measured, "noise")
         time.sleep(IDLE_SECONDS)
         self.record("idle engine after that work, PSS", "MiB", rounds(idle, 2))
+
+
+def log_lines(path, size):
+    """Lines of a web server's log, of exactly so many bytes."""
+    paths = ["/", "/api/v1/items", "/static/app.js", "/a/rather/long/path/to/some/page.html"]
+    block = "".join(
+        f'10.0.{n % 256}.{n % 199} - - [28/Nov/2026:03:04:{n % 60:02} +0000] '
+        f'"GET {paths[n % 4]}?id={n * 7919} HTTP/1.1" 200 {n * 31 % 9973} "-" "probe/1.0"\n'
+        for n in range(10_000)).encode()
+    with open(path, "wb") as out:
+        left = size
+        while left > 0:
+            # The last line is cut; the end of the file ends it.
+            out.write(block[:left])
+            left -= len(block)
+
+
+def tree(path, size):
+    """A directory of files that do not compress to nothing: one large, some of ordinary size."""
+    os.makedirs(path)
+    sizes = [size // 2] + [100_000] * (size // 2 // 100_000)
+    for number, length in enumerate(sizes):
+        with open(os.path.join(path, f"file-{number}"), "wb") as out:
+            out.write(random.Random(number).randbytes(length))
+
+
+def check_tree(path, size):
+    found = sum(os.path.getsize(os.path.join(path, name)) for name in os.listdir(path))
+    if found != size:
+        raise BenchError(f"{found} bytes of {size} were copied")
 
 
 def in_parallel(engine, work, items):
@@ -334,6 +458,7 @@ def options():
                         help="the binary, or `dockerd` to measure dockerd against itself")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--starts-rounds", type=int, default=3)
+    parser.add_argument("--bulk-rounds", type=int, default=3)
     parser.add_argument("--memory-rounds", type=int, default=1)
     parser.add_argument("--memory-containers", type=int, default=500)
     parser.add_argument("--results", help="write figures to this JSON file")

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Measures Wharf beside dockerd, podman, runc and crun in one run and prints a table.
 #
-#   bench/run.sh [run] [runtime] [exec] [starts] [thousand] [memory]     default: all of them
+#   bench/run.sh [run] [runtime] [exec] [starts] [thousand] [logs] [files] [memory]
+#                                                                      default: all of them
 #
 # Environment:
 #   WHARF              the binary (default target/release/wharf); `dockerd` measures a second
 #                      dockerd in its place, which proves the harness itself
 #   ROUNDS             rounds of the command-line benchmarks (default 20)
 #   STARTS_ROUNDS      rounds of 100 starts (default 3)
+#   BULK_ROUNDS        rounds of `logs` and `files` (default 3)
 #   MEMORY_ROUNDS      rounds of the memory benchmark (default 1)
 #   MEMORY_CONTAINERS  containers of the memory benchmark (default 500)
 #   RESULTS            the figures as JSON go here (default: nowhere)
@@ -38,5 +40,6 @@ kind=$(stat -f -c %T "$dir")
 
 exec python3 keeper.py --parent "$dir" python3 measure.py --wharf "$wharf" \
     --rounds "${ROUNDS:-20}" --starts-rounds "${STARTS_ROUNDS:-3}" \
+    --bulk-rounds "${BULK_ROUNDS:-3}" \
     --memory-rounds "${MEMORY_ROUNDS:-1}" --memory-containers "${MEMORY_CONTAINERS:-500}" \
     ${RESULTS:+--results "$(realpath "$RESULTS")"} "$@"

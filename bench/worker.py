@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs commands on request and says how long each took, from spawn to exit.
 
-Reads one JSON object a line: {"argv": [..], "env": {..}}; answers with one a line:
+Reads one JSON object a line: {"argv": [..], "env": {..}, "stdout": ".."}; answers with one a line:
 {"seconds": 0.01, "status": 0, "stdout": "..", "stderr": ".."}. It is a process of its own because
 some commands run only where a part of the machine is hidden (`reference.sh hide-v2`): all
 subjects of a benchmark are then timed by the same code.
@@ -27,7 +27,8 @@ def run(request, out, err):
         os.lseek(file, 0, os.SEEK_SET)
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, out, 1),
+        (os.POSIX_SPAWN_DUP2, out, 1) if request.get("stdout") is None else
+        (os.POSIX_SPAWN_OPEN, 1, request["stdout"], os.O_WRONLY, 0),
         (os.POSIX_SPAWN_DUP2, err, 2),
     ]
     begin = time.perf_counter()

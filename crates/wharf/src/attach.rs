@@ -2,13 +2,14 @@
 //! keys, window size, signals.
 
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::pin::pin;
 use std::sync::Arc;
 
 use client::{Client, ClientError, Framing, HijackReader, HijackWriter, Hijacked};
 use docker_api::stdcopy::{Decoder, Stream};
+use sys::rustix::io::Errno;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
@@ -140,15 +141,15 @@ impl Output {
     /// Writes a piece to standard output and standard error.
     pub fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
         let Some(decoder) = &mut self.frames else {
-            return Ok(write_all(&mut io::stdout().lock(), piece)?);
+            return Ok(write_all(io::stdout(), piece)?);
         };
         let mut rest = piece;
         loop {
             match decoder.next(&mut rest) {
                 Ok(None) => return Ok(()),
-                Ok(Some((Stream::Stderr, bytes))) => write_all(&mut io::stderr().lock(), bytes)?,
+                Ok(Some((Stream::Stderr, bytes))) => write_all(io::stderr(), bytes)?,
                 Ok(Some((Stream::Stdin | Stream::Stdout, bytes))) => {
-                    write_all(&mut io::stdout().lock(), bytes)?;
+                    write_all(io::stdout(), bytes)?;
                 }
                 Ok(Some((Stream::SystemError, bytes))) => {
                     let text = String::from_utf8_lossy(bytes);
@@ -160,9 +161,17 @@ impl Output {
     }
 }
 
-fn write_all(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    to.write_all(bytes)?;
-    to.flush()
+/// At once, and not line by line as the standard library does.
+fn write_all(to: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match sys::rustix::io::write(&to, rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Sets the size now and whenever the window changes; ends with the runtime.
