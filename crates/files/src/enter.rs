@@ -27,8 +27,6 @@ pub(super) struct Inside {
     pub(super) root: OwnedFd,
     /// The container wants its root not to be written.
     pub(super) is_read_only: bool,
-    /// Held until this process ends: the container is not started meanwhile.
-    _lock: Option<File>,
 }
 
 /// Enters the place and locks this process in.
@@ -40,7 +38,6 @@ pub(super) fn enter(place: &FilesPlace, task: &FilesTask) -> Result<Inside, File
     // find one with the host's rights in its own user namespace.
     sys::process::set_not_dumpable().map_err(failed("prepare the worker"))?;
     sys::process::set_umask(0);
-    let mut lock = None;
     let mut is_read_only = false;
     let root = match place {
         FilesPlace::Running { pid, start_ticks } => {
@@ -56,43 +53,72 @@ pub(super) fn enter(place: &FilesPlace, task: &FilesTask) -> Result<Inside, File
         }
         FilesPlace::Stopped { layers_dir, lowers, rw_dir, binds, read_only } => {
             is_read_only = *read_only;
-            let is_put = matches!(task, FilesTask::Put { .. });
-            let is_export = matches!(task, FilesTask::Export);
-            // Places to mount at may have to be made, as a start would.
-            if is_put || !binds.is_empty() && !is_export {
-                lock = Some(lock_writing(rw_dir)?);
-            }
-            let root = mount_overlay(layers_dir, lowers, rw_dir, lock.is_some())
-                .map_err(failed("mount the container's root file system"))?;
-            if !is_export {
-                for bind in binds {
-                    match attach(&root, bind) {
-                        // What is written must not lie hidden beneath it at the next start.
-                        Err(error) if is_put => return Err(error),
-                        // What cannot be seen is as absent as its source.
-                        Err(_) | Ok(()) => {}
-                    }
-                }
-            }
-            if is_put && is_read_only {
-                let change =
-                    AttributeChange { set: mount::READ_ONLY, ..AttributeChange::default() };
-                mount::set_attributes(root.as_fd(), change)
-                    .map_err(failed("make the container's root read-only"))?;
-            }
-            root
+            stopped(&Disk { layers_dir, lowers, rw_dir }, binds, is_read_only, task)?
         }
         FilesPlace::Upper { directory } => {
             File::open(directory).map_err(failed("open the upper directory"))?.into()
         }
     };
-    let jailed = sys::jail::enter(root.as_fd(), KEPT_CAPABILITIES)
-        .and_then(|()| sys::process::set_rlimit(libc::RLIMIT_AS, MEMORY_BYTES, MEMORY_BYTES))
-        .and_then(|()| sys::process::set_rlimit(libc::RLIMIT_NOFILE, FILES, FILES));
-    jailed.map_err(failed("jail the files worker"))?;
-    // In the jail's own mount namespace, where what is mounted below the root is still there.
-    let root = File::open("/").map(OwnedFd::from).map_err(failed("open the container's root"))?;
-    Ok(Inside { root, is_read_only, _lock: lock })
+    let root = sys::jail::enter(root, KEPT_CAPABILITIES).and_then(|root| {
+        sys::process::set_rlimit(libc::RLIMIT_AS, MEMORY_BYTES, MEMORY_BYTES)?;
+        sys::process::set_rlimit(libc::RLIMIT_NOFILE, FILES, FILES)?;
+        Ok(root)
+    });
+    let root = root.map_err(failed("jail the files worker"))?;
+    Ok(Inside { root, is_read_only })
+}
+
+/// The root of a container that does not run, with what it mounts.
+fn stopped(
+    disk: &Disk<'_>,
+    binds: &[FilesBind],
+    is_read_only: bool,
+    task: &FilesTask,
+) -> Result<OwnedFd, FilesError> {
+    let failed = |what: &'static str| FilesError::of(what);
+    let is_put = matches!(task, FilesTask::Put { .. });
+    let is_export = matches!(task, FilesTask::Export);
+    own_mounts().map_err(failed("make a mount namespace"))?;
+    if is_put {
+        hold_aside(lock_writing(disk.rw_dir)?)?;
+    }
+    let mount = |is_writing| {
+        let mounted = disk.mount(is_writing);
+        mounted.map_err(failed("mount the container's root file system"))
+    };
+    let mut root = mount(is_put)?;
+    if !is_put && !is_export && !binds.iter().all(|bind| has_mount_point(&root, bind)) {
+        // Places to mount at have to be made, as a start would; what is read then takes as
+        // long as its client wants, and no start waits for that.
+        drop(root);
+        disk.unmount().map_err(failed("unmount the container's root file system"))?;
+        let lock = lock_writing(disk.rw_dir)?;
+        let writable = mount(true)?;
+        for bind in binds {
+            // What cannot be made is not seen.
+            let _ = mount_point(&writable, bind);
+        }
+        drop(writable);
+        disk.unmount().map_err(failed("unmount the container's root file system"))?;
+        drop(lock);
+        root = mount(false)?;
+    }
+    if !is_export {
+        for bind in binds {
+            match attach(&root, bind) {
+                // What is written must not lie hidden beneath it at the next start.
+                Err(error) if is_put => return Err(error),
+                // What cannot be seen is as absent as its source.
+                Err(_) | Ok(()) => {}
+            }
+        }
+    }
+    if is_put && is_read_only {
+        let change = AttributeChange { set: mount::READ_ONLY, ..AttributeChange::default() };
+        mount::set_attributes(root.as_fd(), change)
+            .map_err(failed("make the container's root read-only"))?;
+    }
+    Ok(root)
 }
 
 /// Joins the user and mount namespaces of a process, as the root of that user namespace.
@@ -140,37 +166,86 @@ fn lock_writing(rw_dir: &Path) -> Result<File, FilesError> {
     }
 }
 
-/// The container's root file system with the ids that are on disk, which are the container's own,
-/// in a mount namespace that ends with this process. Reading needs no work directory: the upper
-/// directory is then one more lower one.
-fn mount_overlay(
-    layers_dir: &Path,
-    lowers: &[String],
-    rw_dir: &Path,
-    is_writing: bool,
-) -> io::Result<OwnedFd> {
-    namespace::unshare(namespace::MOUNT)?;
-    mount::set_propagation_of_all(libc::MS_PRIVATE)?;
-    // Relative names: the kernel takes one page of options.
-    rustix::process::chdir(layers_dir)?;
-    let rw = File::open(rw_dir)?;
-    let upper = format!("/proc/self/fd/{}/upper", rw.as_raw_fd());
-    let lowers = lowers.join(":");
-    let options = match is_writing {
-        true => format!(
-            "lowerdir={lowers},upperdir={upper},workdir=/proc/self/fd/{}/work,userxattr",
-            rw.as_raw_fd()
-        ),
-        false => format!("lowerdir={upper}:{lowers},userxattr"),
-    };
-    mount::mount_legacy("overlay", rw_dir, &options)?;
-    // Not `File::open`: the new mount covers what the name meant before.
-    Ok(rustix::fs::open(rw_dir, OFlags::PATH | OFlags::DIRECTORY, rustix::fs::Mode::empty())?)
+/// Keeps the lock until this process has ended, in another one: who may be fooled by what it reads
+/// has no descriptor of a directory of the host. Our parent sees that one's end, with our code, and
+/// what ends that one ends us.
+fn hold_aside(lock: File) -> Result<(), FilesError> {
+    let failed = FilesError::of("keep the container's files locked");
+    let keeper = std::process::id();
+    match sys::process::fork().map_err(failed)? {
+        sys::process::Fork::Child => {
+            drop(lock);
+            sys::process::set_parent_death_signal(libc::SIGKILL)
+                .map_err(FilesError::of("end with the lock"))?;
+            match rustix::process::getppid() {
+                Some(parent) if parent.as_raw_nonzero().get().unsigned_abs() == keeper => Ok(()),
+                _ => Err(FilesError::Failed("the lock on the container's files is gone".into())),
+            }
+        }
+        sys::process::Fork::Parent(child) => {
+            // The pipes end with the child, but for what it may have to say of its end.
+            let code = sys::process::close_all_but(
+                0,
+                &[rustix::stdio::stderr(), lock.as_fd(), child.pidfd.as_fd()],
+            )
+            .and_then(|()| sys::process::wait(child.pidfd.as_fd(), true));
+            let code = code.ok().flatten().map_or(1, sys::process::Exit::shell_code);
+            sys::process::exit_now(code)
+        }
+    }
 }
 
-/// What stands at a path, or what is made there.
-fn mount_point(root: &OwnedFd, target: &[u8], is_directory: bool) -> rustix::io::Result<OwnedFd> {
+/// A mount namespace that ends with this process.
+fn own_mounts() -> io::Result<()> {
+    namespace::unshare(namespace::MOUNT)?;
+    mount::set_propagation_of_all(libc::MS_PRIVATE)
+}
+
+/// Where the layers of a container are.
+struct Disk<'a> {
+    layers_dir: &'a Path,
+    lowers: &'a [String],
+    rw_dir: &'a Path,
+}
+
+impl Disk<'_> {
+    /// The container's root file system with the ids that are on disk, which are the container's
+    /// own. Reading needs no work directory: the upper directory is then one more lower one.
+    fn mount(&self, is_writing: bool) -> io::Result<OwnedFd> {
+        // Relative names: the kernel takes one page of options.
+        rustix::process::chdir(self.layers_dir)?;
+        let rw = File::open(self.rw_dir)?;
+        let upper = format!("/proc/self/fd/{}/upper", rw.as_raw_fd());
+        let lowers = self.lowers.join(":");
+        let options = match is_writing {
+            true => format!(
+                "lowerdir={lowers},upperdir={upper},workdir=/proc/self/fd/{}/work,userxattr",
+                rw.as_raw_fd()
+            ),
+            false => format!("lowerdir={upper}:{lowers},userxattr"),
+        };
+        mount::mount_legacy("overlay", self.rw_dir, &options)?;
+        // Not `File::open`: the new mount covers what the name meant before.
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        Ok(rustix::fs::open(self.rw_dir, flags, rustix::fs::Mode::empty())?)
+    }
+
+    /// Undoes it; nothing of it may be open.
+    fn unmount(&self) -> io::Result<()> {
+        let flags = rustix::mount::UnmountFlags::NOFOLLOW;
+        Ok(rustix::mount::unmount(self.rw_dir, flags)?)
+    }
+}
+
+fn has_mount_point(root: &OwnedFd, bind: &FilesBind) -> bool {
+    path::open(root.as_fd(), bind.target.as_os_str().as_encoded_bytes(), OFlags::PATH).is_ok()
+}
+
+/// What stands where a bind is mounted, or what is made there.
+fn mount_point(root: &OwnedFd, bind: &FilesBind) -> rustix::io::Result<OwnedFd> {
     use rustix::fs::{FileType, Mode, mkdirat, mknodat};
+    let is_directory = bind.source.is_dir();
+    let target = bind.target.as_os_str().as_encoded_bytes();
     let mut way = Vec::new();
     let mut fd = path::open(root.as_fd(), b"/", OFlags::PATH)?;
     let parts: Vec<&[u8]> =
@@ -200,9 +275,8 @@ fn attach(root: &OwnedFd, bind: &FilesBind) -> Result<(), FilesError> {
     let failed = || format!("mount `{}`, which a start would", bind.source.display());
     let tree = mount::clone_tree(rustix::fs::CWD, &bind.source, true)
         .map_err(FilesError::of(&failed()))?;
-    let is_directory = bind.source.is_dir();
-    let target = mount_point(root, bind.target.as_os_str().as_encoded_bytes(), is_directory)
-        .map_err(|cause| FilesError::of(&failed())(cause.into()))?;
+    let target =
+        mount_point(root, bind).map_err(|cause| FilesError::of(&failed())(cause.into()))?;
     let set = if bind.read_only { mount::READ_ONLY } else { 0 };
     let propagation = libc::MS_PRIVATE;
     let change =

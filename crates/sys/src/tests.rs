@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 
+use rustix::fs::{Access, AtFlags, Mode, OFlags};
+
 use crate::process::{self, CloneSpec, Exit, Fork};
 use crate::{bpf, credentials, jail, mount, namespace, seccomp, socket, terminal};
 
@@ -103,14 +105,17 @@ fn a_filter_denies() {
 fn the_jail_has_no_way_out() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("inside"), "x").unwrap();
-    let root = std::fs::File::open(dir.path()).unwrap();
     let exit = in_child(0, || {
-        jail::enter(root.as_fd(), &[0, 1]).unwrap();
+        let outside = std::fs::File::open(dir.path()).unwrap();
+        let root = jail::enter(outside.into(), &[0, 1]).unwrap();
+        let above = rustix::fs::openat(root, c"..", OFlags::PATH, Mode::empty()).unwrap();
+        assert!(rustix::fs::accessat(&above, c"inside", Access::EXISTS, AtFlags::empty()).is_ok());
         let sets = credentials::capabilities().unwrap();
         let sees =
             std::path::Path::new("/inside").exists() && !std::path::Path::new("/etc").exists();
         let poor = sets.effective == 0b11 && credentials::bounding_set() == 0b11;
-        let alone = namespace::unshare(namespace::NET).is_err();
+        let alone =
+            namespace::unshare(namespace::NET).is_err() && rustix::process::chroot(c"/").is_err();
         i32::from(sees && poor && alone)
     });
     assert_eq!(exit, Exit::Code(1));

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -261,10 +261,9 @@ fn work(arguments: &[OsString]) -> Result<LayerFacts, WorkError> {
 }
 
 /// Locks this process into its working directory, which is the layer's.
-fn jail() -> io::Result<File> {
+fn jail() -> io::Result<OwnedFd> {
     sys::process::set_parent_death_signal(sys::libc::SIGKILL)?;
-    let root = File::open(".")?;
-    sys::jail::enter(root.as_fd(), KEPT_CAPABILITIES)?;
+    let root = sys::jail::enter(File::open(".")?.into(), KEPT_CAPABILITIES)?;
     sys::process::set_rlimit(sys::libc::RLIMIT_AS, WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES)?;
     sys::process::set_rlimit(sys::libc::RLIMIT_NOFILE, WORKER_FILES, WORKER_FILES)?;
     Ok(root)
