@@ -13,6 +13,7 @@ use runtime::foreign::ForeignSpec;
 use runtime::plan::{IdMapping, LaunchPlan, ProcessPlan, RootPlan};
 use stdx::fs::{Durability, PathError};
 use store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::container::record::{ContainerRecord, Places};
 use crate::engine::prune::Pruning;
@@ -33,6 +34,9 @@ use plan::security::SeccompCache;
 /// for any longer.
 const CGROUP_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Files workers at a time: each is a process that may take a gigabyte, and a blocking thread.
+const FILES_WORKERS_MAX: usize = 16;
+
 /// Name of the copy of a container's record in its directory.
 pub const COPY: &str = "container.json";
 
@@ -49,6 +53,8 @@ pub struct Services {
     pub store: Arc<Store>,
     /// Reaches the files of containers.
     pub files: FilesWorker,
+    /// How many workers may do so at a time.
+    pub files_turns: Arc<Semaphore>,
     /// What happened.
     pub events: Events,
     /// What readers of logs share.
@@ -88,6 +94,7 @@ impl Services {
         Services {
             config,
             files,
+            files_turns: Arc::new(Semaphore::new(FILES_WORKERS_MAX)),
             records,
             store,
             events: Events::default(),

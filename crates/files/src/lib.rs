@@ -222,14 +222,18 @@ impl FilesWorker {
     }
 
     /// Takes `archive` apart by [`FilesTask::Put`]. Blocks. Nothing of it is read when the answer
-    /// is [`FilesError::Moved`].
+    /// is [`FilesError::Moved`]. `on_start` gets the worker, to kill it while this blocks: it may
+    /// hang in a file system that a container serves.
     pub fn put(
         &self,
         place: FilesPlace,
         task: FilesTask,
         archive: &mut dyn Read,
+        on_start: impl FnOnce(OwnedFd),
     ) -> Result<(), FilesError> {
-        let (mut content, _) = self.start(Request { place, task }, Stdio::piped())?;
+        let mut content = Content::new(self.spawn(&Request { place, task }, Stdio::piped())?)?;
+        on_start(content.pidfd().map_err(FilesError::of("watch the files worker"))?);
+        content.answer()?;
         // It is there: from here on the archive is read.
         let source = feed(&mut content.child, archive);
         if source.is_err() {

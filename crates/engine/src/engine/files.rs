@@ -1,15 +1,16 @@
 //! Files of containers: `cp`, `export`, `diff`, by a worker (see [`files::FilesWorker`]).
 
-use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use docker_api::{Change, PathStat, Timestamp};
 use files::{FilesBind, FilesError, FilesPlace, FilesTask, PathFacts};
 use stdx::Kind;
 use store::ChangeKind;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::container::Container;
 use crate::container::record::ContainerRecord;
@@ -22,6 +23,18 @@ use plan::mounts::{self, MountWishKind};
 
 /// How long a start, an end or another writer of a container's files is waited for.
 const MOVED_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long another one's end is waited for when all workers are busy.
+const TURN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a client may send nothing of an archive for a container that cannot start meanwhile.
+const STALL: Duration = Duration::from_secs(60);
+
+/// The same when somebody does want to start it.
+const STALL_OF_A_START: Duration = Duration::from_secs(2);
+
+/// How often it is looked for that.
+const STALL_LOOK: Duration = Duration::from_millis(500);
 
 /// Between two looks at a container whose state has just changed.
 const MOVED_PAUSE: Duration = Duration::from_millis(20);
@@ -40,7 +53,7 @@ impl Engine {
     pub async fn archive_stat(&self, caller: Caller, id: &str, path: &str) -> Result<PathStat> {
         tracing::debug!(id, path, caller_uid = caller.uid, "archive stat");
         let wanted = path.to_owned();
-        let facts = self
+        let (facts, _) = self
             .with_files(id, path, move |services, place| services.files.stat(place, &wanted))
             .await?;
         Ok(path_stat(facts))
@@ -83,13 +96,20 @@ impl Engine {
             keeps_kinds: spec.keeps_kinds,
             owner: Some(user).filter(|user| spec.copies_ids && !user.is_empty()),
         };
+        let upload = Upload::default();
         // Shared by the attempts, of which only the last one reads.
-        let archive = Arc::new(std::sync::Mutex::new(archive));
-        self.with_files(id, &spec.path, move |services, place| {
-            let mut archive = archive.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            services.files.put(place, task.clone(), &mut **archive)
-        })
-        .await?;
+        let archive = Arc::new(Mutex::new(Awaited { archive, upload: upload.clone() }));
+        // When this future ends before the worker does, that is killed.
+        let worker = Uploading(upload.clone());
+        let put = self.with_files(id, &spec.path, move |services, place| {
+            let mut archive = archive.lock().unwrap_or_else(PoisonError::into_inner);
+            upload.begin(&place);
+            services.files.put(place, task.clone(), &mut *archive, |pidfd| upload.started(pidfd))
+        });
+        tokio::select! {
+            done = put => drop(done?),
+            () = worker.0.stalled(&container) => return Err(stalled(&container)),
+        }
         failpoint::hit("engine.archive.extracted");
         self.files_event(caller, id, "extract-to-dir");
         Ok(())
@@ -125,7 +145,7 @@ impl Engine {
         path: &str,
         task: FilesTask,
     ) -> Result<(ContentStream, Option<PathFacts>)> {
-        let (content, facts) = self
+        let ((content, facts), turn) = self
             .with_files(id, path, move |services, place| {
                 services.files.archive(place, task.clone())
             })
@@ -133,10 +153,12 @@ impl Engine {
         let maker = content
             .pidfd()
             .map_err(|error| EngineError::internal("failed to watch the files worker", error))?;
-        Ok((ContentStream { reader: Box::new(content), maker: Some(maker) }, facts))
+        let reader = Box::new(Turned { content, _turn: turn });
+        Ok((ContentStream { reader, maker: Some(maker) }, facts))
     }
 
-    /// Works where a container's files are; again, when it began or ended to run meanwhile.
+    /// Works where a container's files are; again, when it began or ended to run meanwhile. The
+    /// turn that comes with the result lasts as long as the worker may live.
     async fn with_files<T: Send + 'static>(
         &self,
         id: &str,
@@ -145,23 +167,33 @@ impl Engine {
         + Send
         + Sync
         + 'static,
-    ) -> Result<T> {
+    ) -> Result<(T, Turn)> {
         let container = self.find(id)?;
         let work = Arc::new(work);
+        let turn = turn(&self.services).await?;
         let begin = Instant::now();
         loop {
             container.settle().await;
             let record = container.record();
             let place = place(&self.services, &record)?;
             let (services, work) = (self.services.clone(), work.clone());
-            let done = tokio::task::spawn_blocking(move || work(&services, place)).await;
+            // A thread that goes on when nobody waits for it any more has its turn still.
+            let its_turn = turn.clone();
+            let done = tokio::task::spawn_blocking(move || {
+                let _turn = its_turn;
+                work(&services, place)
+            });
+            let done = done.await;
             let done =
                 done.map_err(|error| EngineError::internal("failed to reach files", error))?;
             match done {
                 Err(FilesError::Moved) if begin.elapsed() < MOVED_DEADLINE => {
                     tokio::time::sleep(MOVED_PAUSE).await;
                 }
-                other => return other.map_err(|error| files_error(error, &container, id, path)),
+                other => {
+                    let done = other.map_err(|error| files_error(error, &container, id, path));
+                    return done.map(|done| (done, turn));
+                }
             }
         }
     }
@@ -170,6 +202,109 @@ impl Engine {
         let Ok(container) = self.find(id) else { return };
         self.services.events.container(caller, &container.record(), action, &[]);
     }
+}
+
+/// A place among those who reach for files.
+type Turn = Arc<OwnedSemaphorePermit>;
+
+async fn turn(services: &Services) -> Result<Turn> {
+    let turn = Arc::clone(&services.files_turns).acquire_owned();
+    match tokio::time::timeout(TURN_DEADLINE, turn).await {
+        Ok(Ok(turn)) => Ok(Arc::new(turn)),
+        Ok(Err(_)) | Err(_) => Err(EngineError::new(
+            Kind::Unavailable,
+            "too many copies of files are under way; try again when some have ended",
+        )),
+    }
+}
+
+/// An archive whose worker has its turn until nobody reads it any more.
+struct Turned {
+    content: files::Content,
+    _turn: Turn,
+}
+
+impl Read for Turned {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.content.read(buffer)
+    }
+}
+
+/// An archive on its way into a container.
+#[derive(Clone, Default)]
+struct Upload(Arc<Mutex<UploadState>>);
+
+#[derive(Default)]
+struct UploadState {
+    worker: Option<OwnedFd>,
+    /// The container cannot start meanwhile.
+    holds_start: bool,
+    /// Since when the client has sent nothing.
+    waits_since: Option<Instant>,
+}
+
+/// The archive, which tells when it is waited for.
+struct Awaited {
+    archive: Box<dyn Read + Send>,
+    upload: Upload,
+}
+
+/// Whoever drops it ends the worker.
+struct Uploading(Upload);
+
+impl Upload {
+    fn state(&self) -> MutexGuard<'_, UploadState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, place: &FilesPlace) {
+        self.state().holds_start = !matches!(place, FilesPlace::Running { .. });
+    }
+
+    fn started(&self, worker: OwnedFd) {
+        self.state().worker = Some(worker);
+    }
+
+    /// Comes when the client has held up a start for too long.
+    async fn stalled(&self, container: &Container) {
+        let mut looks = tokio::time::interval(STALL_LOOK);
+        loop {
+            looks.tick().await;
+            let (holds_start, since) = {
+                let state = self.state();
+                (state.holds_start, state.waits_since)
+            };
+            let limit = if container.view().starting { STALL_OF_A_START } else { STALL };
+            if holds_start && since.is_some_and(|since| since.elapsed() > limit) {
+                return;
+            }
+        }
+    }
+}
+
+impl Read for Awaited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.upload.state().waits_since = Some(Instant::now());
+        let read = self.archive.read(buffer);
+        self.upload.state().waits_since = None;
+        read
+    }
+}
+
+impl Drop for Uploading {
+    fn drop(&mut self) {
+        if let Some(worker) = self.0.state().worker.take() {
+            // It may have ended by itself.
+            drop(sys::process::pidfd_send_signal(worker.as_fd(), sys::libc::SIGKILL));
+        }
+    }
+}
+
+fn stalled(container: &Container) -> EngineError {
+    EngineError::conflict(format!(
+        "nothing came of the archive for container {} for too long, and it cannot start meanwhile",
+        container.id
+    ))
 }
 
 /// Where a container's files are now.

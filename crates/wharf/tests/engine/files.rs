@@ -393,3 +393,52 @@ fn an_export_is_the_root_file_system() {
     export.wait().unwrap();
     engine.finish();
 }
+
+/// A client that holds its connection and does nothing with it.
+fn idle(engine: &Engine, request: &str) -> std::os::unix::net::UnixStream {
+    use std::io::Write;
+    let mut socket = std::os::unix::net::UnixStream::connect(engine.socket()).unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    socket
+}
+
+#[test]
+fn idle_clients_hold_up_no_start_and_no_other_copy() {
+    let engine = Engine::start();
+    let dir = ground(&engine);
+    let bind = format!("{}:/bound", dir.join("src").display());
+    engine.docker(["create", "--name", "idle", "-v", &bind, "busybox", "sleep", "1000"]).ok();
+    // One reads nothing of what it gets; the mount point had to be made for it.
+    let reading =
+        idle(&engine, "GET /v1.51/containers/idle/archive?path=/ HTTP/1.1\r\nHost: x\r\n\r\n");
+    reading.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let mut head = [0; 12];
+    (&reading).read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    // The other begins to send and does not go on.
+    let mut sending = idle(
+        &engine,
+        "PUT /v1.51/containers/idle/archive?path=/tmp HTTP/1.1\r\nHost: x\r\n\
+         Content-Length: 10240\r\n\r\n",
+    );
+    let workers = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let command = |process: std::fs::DirEntry| {
+            let bytes = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let root = engine.root().display().to_string();
+        processes.map(command).filter(|line| line.contains("Put") && line.contains(&root)).count()
+    };
+    // The one that works, and the one that keeps the lock.
+    crate::harness::until("it is taken in", || workers() == 2);
+    let begin = std::time::Instant::now();
+    engine.docker(["start", "idle"]).ok();
+    assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
+    let mut answer = String::new();
+    sending.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    sending.read_to_string(&mut answer).unwrap_or_default();
+    assert!(answer.contains("409 Conflict"), "{answer}");
+    drop(reading);
+    engine.finish();
+}
