@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
@@ -136,14 +137,26 @@ fn open(root: &OwnedFd, path: &[u8]) -> io::Result<File> {
     }
 }
 
+/// Tells paths from each other in little memory: a million long ones would take gigabytes. Its keys
+/// are random, so that nobody can choose two that look alike; should it happen, the archive's
+/// digest is another.
+#[derive(Default)]
+struct Names([RandomState; 2]);
+
+impl Names {
+    fn of(&self, path: &[u8]) -> [u64; 2] {
+        [self.0[0].hash_one(path), self.0[1].hash_one(path)]
+    }
+}
+
 /// Which contents are to be read from files that were put aside: for each of these, the last
 /// content before it that has its path.
 fn find_aside(directory: &Path) -> io::Result<HashMap<u64, u64>> {
-    let mut paths = HashSet::new();
+    let (names, mut paths) = (Names::default(), HashSet::new());
     let mut events = Events::open(directory)?;
     loop {
         match events.next()? {
-            Event::Aside { path, .. } => drop(paths.insert(path)),
+            Event::Aside { path, .. } => drop(paths.insert(names.of(&path))),
             Event::End => break,
             _ => {}
         }
@@ -159,13 +172,14 @@ fn find_aside(directory: &Path) -> io::Result<HashMap<u64, u64>> {
     loop {
         match events.next()? {
             Event::Content { path, .. } => {
-                if paths.contains(&path) {
-                    last.insert(path, contents);
+                let name = names.of(&path);
+                if paths.contains(&name) {
+                    last.insert(name, contents);
                 }
                 contents += 1;
             }
             Event::Aside { path, number } => {
-                if let Some(ordinal) = last.remove(&path) {
+                if let Some(ordinal) = last.remove(&names.of(&path)) {
                     aside.insert(ordinal, number);
                 }
             }
