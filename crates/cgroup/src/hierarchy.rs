@@ -160,6 +160,12 @@ impl Hierarchy {
         }
     }
 
+    /// Whether the kernel shares real-time out to groups (`CONFIG_RT_GROUP_SCHED`).
+    pub fn real_time(&self) -> bool {
+        self.legacy(Controller::Cpu)
+            .is_some_and(|mount| Node { mount, relative: "" }.exists(crate::v1::RT_RUNTIME))
+    }
+
     /// Whether the kernel counts, and so can limit, swap.
     pub fn swap_accounting(&self) -> bool {
         self.0.swap_accounting

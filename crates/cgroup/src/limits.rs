@@ -56,6 +56,15 @@ pub struct Limits {
     pub cpu_period_us: Option<u64>,
     /// Billionths of a processor; takes the place of quota and period.
     pub nano_cpus: Option<u64>,
+    /// Microseconds of each real-time period in which real-time tasks may run; what the parent
+    /// has is shared among its children. Version 1 only, where the kernel has it.
+    pub rt_runtime_us: Option<u64>,
+    /// Length of the real-time period in microseconds; the kernel's default is 1,000,000.
+    pub rt_period_us: Option<u64>,
+    /// Microseconds of unused quota that may be saved for a later period.
+    pub cpu_burst_us: Option<u64>,
+    /// 1: run only when nothing else does. The kernel decides about other values.
+    pub cpu_idle: Option<i64>,
     /// Processors, as `0-2,7`.
     pub cpuset_cpus: Option<String>,
     /// Memory nodes, as `0-1`.

@@ -133,6 +133,9 @@ fn write_memory(group: &Cgroup, memory: Node<'_>, limit: Limit) -> Result<(), Cg
     }
 }
 
+/// There only where the kernel shares real-time out to groups.
+pub(crate) const RT_RUNTIME: &str = "cpu.rt_runtime_us";
+
 fn apply_cpu(group: &Cgroup, limits: &Limits) -> Result<(), CgroupError> {
     let cpu = || controller(group, Controller::Cpu, "cpu limit");
     if let Some(shares) = limits.cpu_shares {
@@ -147,23 +150,47 @@ fn apply_cpu(group: &Cgroup, limits: &Limits) -> Result<(), CgroupError> {
         }
         set(group, cpu()?.write("cpu.shares", &shares.to_string()))?;
     }
+    if let Some(idle) = limits.cpu_idle {
+        set(group, cpu()?.write("cpu.idle", &idle.to_string()))?;
+    }
+    let number = |value: Option<u64>| value.map(|value| value.to_string());
+    let period = number(limits.rt_period_us).map(|period| ("cpu.rt_period_us", period));
+    let runtime = number(limits.rt_runtime_us).map(|runtime| (RT_RUNTIME, runtime));
+    in_either_order(group, cpu, period, runtime)?;
     let (quota, period) = limits.quota_and_period();
-    let write_period = |period: Option<u64>| match period {
-        Some(period) => cpu().map(|cpu| cpu.write("cpu.cfs_period_us", &period.to_string())),
+    let burst = number(limits.cpu_burst_us).map(|burst| ("cpu.cfs_burst_us", burst));
+    let quota = quota.map(|quota| ("cpu.cfs_quota_us", quota.or_minus_one()));
+    let period = number(period).map(|period| ("cpu.cfs_period_us", period));
+    // A shorter period is refused while the old quota would exceed the parent's share in it, and a
+    // larger burst while the old quota is smaller.
+    in_either_order(group, cpu, period, quota.clone())?;
+    in_either_order(group, cpu, burst, quota)
+}
+
+/// A file to write, and what.
+type Wish = Option<(&'static str, String)>;
+
+/// Writes `first` and `second`; what the kernel refuses as the first is written as the last, for it
+/// may depend on the other.
+fn in_either_order<'a>(
+    group: &Cgroup,
+    cpu: impl Fn() -> Result<Node<'a>, CgroupError>,
+    first: Wish,
+    second: Wish,
+) -> Result<(), CgroupError> {
+    let write = |wish: &Wish| match wish {
+        Some((file, value)) => cpu().map(|cpu| cpu.write(file, value)),
         None => Ok(Ok(())),
     };
-    // A shorter period is refused while the old quota would exceed the parent's share in it; then
-    // the quota goes first.
-    let first = write_period(period)?;
-    let retry = first.as_ref().is_err_and(|cause| errno(cause) == Some(Errno::INVAL));
+    let written = write(&first)?;
+    let refused = written.as_ref().is_err_and(|cause| errno(cause) == Some(Errno::INVAL));
+    let retry = refused && second.is_some();
     if !retry {
-        set(group, first)?;
+        set(group, written)?;
     }
-    if let Some(quota) = quota {
-        set(group, cpu()?.write("cpu.cfs_quota_us", &quota.or_minus_one()))?;
-    }
+    set(group, write(&second)?)?;
     if retry {
-        set(group, write_period(period)?)?;
+        set(group, write(&first)?)?;
     }
     Ok(())
 }

@@ -113,8 +113,15 @@ fn apply_cpu(files: &Files<'_>, limits: &Limits, stage: Stage) -> Result<(), Cgr
     if let Some(shares) = limits.cpu_shares {
         files.set("cpu shares", CPU, "cpu.weight", &weight_of_shares(shares).to_string())?;
     }
+    if limits.rt_runtime_us.is_some() || limits.rt_period_us.is_some() {
+        let (limit, controller) = ("real-time limit", "cpu of version 1");
+        return Err(CgroupError::ControllerMissing { limit, controller });
+    }
+    if let Some(idle) = limits.cpu_idle {
+        files.set("cpu idle", CPU, "cpu.idle", &idle.to_string())?;
+    }
     let value = match limits.quota_and_period() {
-        (None, None) => return Ok(()),
+        (None, None) => return apply_burst(files, limits),
         (Some(quota), None) => quota.or_max(),
         (Some(quota), Some(period)) => format!("{} {period}", quota.or_max()),
         (None, Some(period)) if stage == Stage::New => format!("max {period}"),
@@ -123,7 +130,15 @@ fn apply_cpu(files: &Files<'_>, limits: &Limits, stage: Stage) -> Result<(), Cgr
             format!("{} {period}", present.split_ascii_whitespace().next().unwrap_or("max"))
         }
     };
-    files.set("cpu quota", CPU, "cpu.max", &value)
+    files.set("cpu quota", CPU, "cpu.max", &value)?;
+    apply_burst(files, limits)
+}
+
+fn apply_burst(files: &Files<'_>, limits: &Limits) -> Result<(), CgroupError> {
+    match limits.cpu_burst_us {
+        Some(burst) => files.set("cpu burst", Controller::Cpu, "cpu.max.burst", &burst.to_string()),
+        None => Ok(()),
+    }
 }
 
 /// `io.bfq.weight` where the BFQ scheduler is built, else `io.weight`, else discarded.

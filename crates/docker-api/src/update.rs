@@ -13,6 +13,8 @@ pub fn changed(host: &HostConfig, wish: &UpdateRequest) -> Outcome<HostConfig> {
     let (new, wished) = (&mut host.resources, &wish.resources);
     let numbers = [
         (&mut new.cpu_shares, wished.cpu_shares),
+        (&mut new.cpu_realtime_period, wished.cpu_realtime_period),
+        (&mut new.cpu_realtime_runtime, wished.cpu_realtime_runtime),
         (&mut new.nano_cpus, wished.nano_cpus),
         (&mut new.cpu_period, wished.cpu_period),
         (&mut new.cpu_quota, wished.cpu_quota),

@@ -23,7 +23,6 @@ mod files;
 mod unsupported;
 mod validate;
 
-pub use unsupported::refuse_real_time;
 pub use validate::{check_cpusets, cpus};
 
 /// How often another name is tried before the generator is given up.
@@ -70,6 +69,7 @@ fn create(services: &Services, caller: Caller, spec: CreateSpec) -> Result<Made>
     if spec.request.config == ContainerConfig::default() {
         return Err(EngineError::invalid(messages::EMPTY_CONFIG));
     }
+    check_real_time(&spec.request.host_config.resources, services.hierarchy.real_time())?;
     validate::check(&spec.request, &services.config.runtimes)?;
     if services.is_rootless()
         && let Some(refusal) = rootless::refusal(&spec.request.host_config)
@@ -294,4 +294,19 @@ fn undo(services: &Services, record: &ContainerRecord) {
         tracing::warn!(container = record.id, error, "a failed creation left something behind");
     }
     services.forget(record);
+}
+
+/// Real-time limits need a kernel that shares real-time out to groups, and a period that is long
+/// enough.
+pub fn check_real_time(wish: &docker_api::Resources, can: bool) -> Result<()> {
+    let (runtime, period) = (wish.cpu_realtime_runtime, wish.cpu_realtime_period);
+    if (runtime != 0 || period != 0) && !can {
+        return Err(EngineError::invalid("kernel does not support CPU real-time scheduler"));
+    }
+    if runtime != 0 && period != 0 && runtime > period {
+        return Err(EngineError::invalid(
+            "cpu real-time runtime cannot be higher than cpu real-time period",
+        ));
+    }
+    Ok(())
 }

@@ -31,6 +31,9 @@ fn touched(host: &Resources, wish: &Resources) -> Limits {
         memory_reservation_bytes: given(wish.memory_reservation != 0, host.memory_reservation),
         cpu_shares: (wish.cpu_shares != 0)
             .then(|| positive(host.cpu_shares).unwrap_or(CPU_SHARES_DEFAULT)),
+        rt_runtime_us: positive(host.cpu_realtime_runtime)
+            .filter(|_| wish.cpu_realtime_runtime != 0),
+        rt_period_us: positive(host.cpu_realtime_period).filter(|_| wish.cpu_realtime_period != 0),
         nano_cpus: positive(host.nano_cpus).filter(|_| by_cpus),
         cpu_quota_us: given(
             wish.cpu_quota != 0 || (by_cpus && host.nano_cpus <= 0),

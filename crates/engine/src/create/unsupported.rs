@@ -1,6 +1,6 @@
 //! What Docker can and this engine cannot yet: refused by name, never ignored.
 
-use docker_api::{ContainerConfig, CreateRequest, HostConfig, Resources};
+use docker_api::{ContainerConfig, CreateRequest, HostConfig};
 
 use crate::error::{EngineError, Result};
 use plan::mounts;
@@ -26,7 +26,7 @@ pub fn check(request: &CreateRequest) -> Result<()> {
             host.isolation
         )));
     }
-    limits(host)
+    Ok(())
 }
 
 /// Whether there are volumes without names. docker-py lists the targets of its binds among them;
@@ -49,19 +49,6 @@ fn storage(host: &HostConfig) -> Result<()> {
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
         ),
         None => Ok(()),
-    }
-}
-
-fn limits(host: &HostConfig) -> Result<()> {
-    let r = &host.resources;
-    refuse_real_time(r)
-}
-
-/// Shares of real-time scheduling need a kernel that groups it.
-pub fn refuse_real_time(r: &Resources) -> Result<()> {
-    match r.cpu_realtime_period != 0 || r.cpu_realtime_runtime != 0 {
-        true => refuse("real-time CPU limits are not supported: this engine sets none"),
-        false => Ok(()),
     }
 }
 

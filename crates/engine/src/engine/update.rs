@@ -25,7 +25,7 @@ impl Engine {
         let refused = |refusal: validate::Refusal| EngineError::new(refusal.kind(), refusal.text);
         validate::changed_resources(&wish.resources, create::cpus()).map_err(refused)?;
         create::check_cpusets(&wish.resources)?;
-        create::refuse_real_time(&wish.resources)?;
+        create::check_real_time(&wish.resources, self.services.hierarchy.real_time())?;
         let container = self.find(id)?;
         let wished = limits::limits(&wish.resources, true, &[])?;
         let discarded = self.services.hierarchy.discards(&wished);

@@ -104,21 +104,16 @@ fn read_cpu(cpu: &Cpu, limits: &mut Limits) -> Result<(), BundleError> {
     limits.cpu_period_us = cpu.period.filter(|period| *period != 0);
     limits.cpuset_cpus = text(&cpu.cpus);
     limits.cpuset_mems = text(&cpu.mems);
-    if let Some(burst) = cpu.burst.filter(|burst| *burst != 0) {
-        limits.unified.insert("cpu.max.burst".to_owned(), burst.to_string());
-    }
-    if let Some(idle) = cpu.idle.filter(|idle| *idle != 0) {
-        limits.unified.insert("cpu.idle".to_owned(), idle.to_string());
-    }
-    for (name, is_set) in [
-        ("realtimeRuntime", cpu.realtime_runtime.is_some_and(|value| value != 0)),
-        ("realtimePeriod", cpu.realtime_period.is_some_and(|value| value != 0)),
-    ] {
-        if is_set {
-            let field = format!("linux.resources.cpu.{name}");
-            return Err(BundleError::unsupported(field, "real-time scheduling is not built"));
-        }
-    }
+    limits.cpu_burst_us = cpu.burst;
+    limits.cpu_idle = cpu.idle;
+    limits.rt_period_us = cpu.realtime_period.filter(|period| *period != 0);
+    limits.rt_runtime_us = match cpu.realtime_runtime {
+        None | Some(0) => None,
+        Some(runtime) => Some(u64::try_from(runtime).map_err(|_| {
+            let reason = format!("`{runtime}` is negative");
+            BundleError::invalid("linux.resources.cpu.realtimeRuntime", reason)
+        })?),
+    };
     Ok(())
 }
 

@@ -108,7 +108,7 @@ fn what_is_not_honored_is_named() {
     let swappiness = "linux.resources.memory.swappiness";
     refused("/linux/resources/memory/swappiness", json!(101), swappiness);
     let realtime = "linux.resources.cpu.realtimeRuntime";
-    refused("/linux/resources/cpu/realtimeRuntime", json!(1), realtime);
+    refused("/linux/resources/cpu/realtimeRuntime", json!(-1), realtime);
     refused("/linux/resources/network", json!({"classID": 1}), "linux.resources.network");
 }
 

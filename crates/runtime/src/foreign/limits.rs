@@ -57,6 +57,8 @@ fn cpu(limits: &Limits) -> spec::Cpu {
         shares: limits.cpu_shares,
         quota: quota.map(signed),
         period,
+        realtime_runtime: limits.rt_runtime_us.map(|runtime| runtime.cast_signed()),
+        realtime_period: limits.rt_period_us,
         cpus: limits.cpuset_cpus.clone().unwrap_or_default(),
         mems: limits.cpuset_mems.clone().unwrap_or_default(),
         ..spec::Cpu::default()

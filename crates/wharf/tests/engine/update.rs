@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use crate::harness::{BOTH, Engine, until};
+use crate::harness::{BOTH, Cli, Engine, until};
 
 /// Flags, a file of version 1 and one of version 2, and what they say afterwards.
 type Row = (&'static [&'static str], &'static str, &'static str, [&'static str; 2]);
@@ -142,7 +142,6 @@ fn refusals_have_dockers_words_and_change_nothing() {
         (&["--cpus", "4000"], "range of CPUs is from 0.01 to"),
         (&["--restart", "bogus"], "unknown policy 'bogus'"),
         (&["--restart", "always:3"], "maximum retry count can only be used with 'on-failure'"),
-        (&["--cpu-rt-runtime", "5"], "real-time CPU limits are not supported"),
     ];
     for cli in BOTH {
         for (flags, text) in rows {
@@ -187,5 +186,36 @@ fn an_update_is_an_event_and_nothing_more_by_the_api() {
     for cli in BOTH {
         assert_eq!(engine.cli(cli, events).ok().lines().count(), 2, "{cli:?}");
     }
+    engine.finish();
+}
+
+/// Real-time is shared out by whoever made the parent: ours has none, as Docker's.
+#[test]
+fn real_time_comes_out_of_the_parents() {
+    let engine = Engine::start();
+    let parent = format!("wharf-rt-{}", std::process::id());
+    let dir = std::path::Path::new("/sys/fs/cgroup/cpu").join(&parent);
+    let flags = ["--cpu-rt-runtime", "4000", "--cpu-rt-period", "100000"];
+    let wrong =
+        engine.run(Cli::Docker, &["--cpu-rt-runtime", "9", "--cpu-rt-period", "5"], &["true"]);
+    if !std::path::Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists() {
+        let text = "kernel does not support CPU real-time scheduler";
+        assert!(wrong.err.contains(text), "{wrong:?}");
+        return engine.finish();
+    }
+    let text = "cpu real-time runtime cannot be higher than cpu real-time period";
+    assert!(wrong.err.contains(text), "{wrong:?}");
+    let none = engine.run(Cli::Docker, &flags, &["true"]);
+    assert!(none.code != 0 && none.err.contains("cpu.rt_runtime_us"), "{none:?}");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("cpu.rt_runtime_us"), "50000").unwrap();
+    let script = "cd /sys/fs/cgroup/cpu && cat cpu.rt_runtime_us cpu.rt_period_us";
+    for cli in BOTH {
+        let parent = format!("/{parent}");
+        let flags = [&flags[..], &["--cgroup-parent", &parent]].concat();
+        let ran = engine.run(cli, &flags, &["sh", "-c", script]);
+        assert_eq!(ran.out, "4000\n100000\n", "{ran:?}");
+    }
+    until("the parent is empty", || std::fs::remove_dir(&dir).is_ok() || !dir.exists());
     engine.finish();
 }
