@@ -4,6 +4,31 @@ use std::io;
 
 use crate::check;
 
+/// Policies by name (sched(7)). `SCHED_ISO` has a number, and no kernel has it.
+pub const POLICIES: [(&str, u32); 7] = [
+    ("SCHED_OTHER", 0),
+    ("SCHED_FIFO", 1),
+    ("SCHED_RR", 2),
+    ("SCHED_BATCH", 3),
+    ("SCHED_ISO", 4),
+    ("SCHED_IDLE", 5),
+    ("SCHED_DEADLINE", DEADLINE),
+];
+
+/// `SCHED_DEADLINE`, which the kernel refuses to processes that may not run everywhere.
+pub const DEADLINE: u32 = 6;
+
+/// Flags by name (sched_setattr(2)).
+pub const POLICY_FLAGS: [(&str, u64); 7] = [
+    ("SCHED_FLAG_RESET_ON_FORK", 0x01),
+    ("SCHED_FLAG_RECLAIM", 0x02),
+    ("SCHED_FLAG_DL_OVERRUN", 0x04),
+    ("SCHED_FLAG_KEEP_POLICY", 0x08),
+    ("SCHED_FLAG_KEEP_PARAMS", 0x10),
+    ("SCHED_FLAG_UTIL_CLAMP_MIN", 0x20),
+    ("SCHED_FLAG_UTIL_CLAMP_MAX", 0x40),
+];
+
 /// What `sched_setattr(2)` sets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SchedulerAttributes {

@@ -5,30 +5,10 @@ use oci::runtime_spec::{
     CpuAffinity, IoPriority, Linux, MemoryPolicy, Personality, Process, Scheduler,
 };
 
+use sys::schedule::{POLICIES, POLICY_FLAGS};
+
 use super::BundleError;
 use crate::plan::{AffinityPlan, BundleProcess, MemoryPolicyPlan, SchedulerPlan};
-
-/// Policies by name (sched(7)).
-const POLICIES: [(&str, u32); 7] = [
-    ("SCHED_OTHER", 0),
-    ("SCHED_FIFO", 1),
-    ("SCHED_RR", 2),
-    ("SCHED_BATCH", 3),
-    ("SCHED_ISO", 4),
-    ("SCHED_IDLE", 5),
-    ("SCHED_DEADLINE", 6),
-];
-
-/// Flags by name (sched_setattr(2)).
-const POLICY_FLAGS: [(&str, u64); 7] = [
-    ("SCHED_FLAG_RESET_ON_FORK", 0x01),
-    ("SCHED_FLAG_RECLAIM", 0x02),
-    ("SCHED_FLAG_DL_OVERRUN", 0x04),
-    ("SCHED_FLAG_KEEP_POLICY", 0x08),
-    ("SCHED_FLAG_KEEP_PARAMS", 0x10),
-    ("SCHED_FLAG_UTIL_CLAMP_MIN", 0x20),
-    ("SCHED_FLAG_UTIL_CLAMP_MAX", 0x40),
-];
 
 /// Classes by name (ioprio_set(2)).
 const CLASSES: [(&str, u32); 3] =

@@ -6,9 +6,6 @@ use sys::schedule::{self, SchedulerAttributes};
 use crate::failure::Failure;
 use crate::plan::{AffinityPlan, BundleProcess, SchedulerPlan};
 
-/// `SCHED_DEADLINE`, which the kernel refuses to processes that may not run everywhere.
-const DEADLINE: u32 = 6;
-
 /// Sets the processors of a process that has not joined its cgroup yet.
 pub(super) fn before_cgroup(affinity: &AffinityPlan) -> Result<(), Failure> {
     match affinity {
@@ -60,7 +57,8 @@ fn set_scheduler(wished: SchedulerPlan) -> Result<(), Failure> {
         period_ns: wished.period_ns,
     };
     schedule::set_scheduler(attributes).map_err(|error| {
-        let refused = error.raw_os_error() == Some(libc::EPERM) && wished.policy == DEADLINE;
+        let refused =
+            error.raw_os_error() == Some(libc::EPERM) && wished.policy == schedule::DEADLINE;
         let hint = match refused {
             true => ": process scheduler can't be used together with AllowedCPUs",
             false => "",
