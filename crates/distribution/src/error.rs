@@ -12,13 +12,13 @@ pub enum DistributionError {
     #[error("{}", pull_text(reference, cause))]
     Pull {
         /// What was asked for.
-        reference: Box<Reference>,
+        reference: Reference,
         /// What the registry said.
-        cause: Box<RegistryError>,
+        cause: RegistryError,
     },
     /// The registry or the way to it failed.
     #[error("{0}")]
-    Registry(Box<RegistryError>),
+    Registry(RegistryError),
     /// The store failed.
     #[error("{0}")]
     Store(#[source] StoreError),
@@ -32,9 +32,15 @@ pub enum DistributionError {
     #[error("{}", artifact_text(reference, media_type))]
     NoImage {
         /// What was asked for.
-        reference: Box<Reference>,
+        reference: Reference,
         /// The media type of its configuration.
         media_type: String,
+    },
+    /// Content is not what its digest says.
+    #[error("filesystem layer verification failed for digest {digest}")]
+    LayerDigest {
+        /// What was promised.
+        digest: Digest,
     },
     /// Manifest, configuration and layers do not belong together.
     #[error("failed to pull `{reference}`: {reason}")]
@@ -55,6 +61,20 @@ pub enum DistributionError {
     Invalid {
         /// For the client.
         text: String,
+    },
+    /// Others waited for the same blob, and it failed for all of them.
+    #[error("{text}")]
+    Shared {
+        /// In the words of the failure itself.
+        text: String,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// This engine cannot do that.
+    #[error("failed to {operation}: it is not supported yet")]
+    Unsupported {
+        /// What.
+        operation: &'static str,
     },
     /// A task of ours ended before its time.
     #[error("failed to finish the transfer of `{digest}`: it was cut off")]
@@ -79,8 +99,11 @@ impl DistributionError {
                 Kind::NotFound
             }
             DistributionError::NoImage { .. }
+            | DistributionError::LayerDigest { .. }
             | DistributionError::Mismatch { .. }
             | DistributionError::Invalid { .. } => Kind::Invalid,
+            DistributionError::Unsupported { .. } => Kind::Unsupported,
+            DistributionError::Shared { kind, .. } => *kind,
             DistributionError::Cancelled { .. } => Kind::Unavailable,
         }
     }

@@ -189,3 +189,48 @@ objects! { "snake_case";
         pub description: String,
     }
 }
+
+objects! { "PascalCase";
+    /// Answer to `GET /distribution/{name}/json`.
+    pub struct DistributionInspect {
+        /// Manifest or index.
+        pub descriptor: Descriptor,
+        /// What there are images for.
+        pub platforms: Option<Vec<OciPlatform>>,
+    }
+}
+
+objects! { "camelCase";
+    /// Content by its digest.
+    pub struct Descriptor {
+        /// Kind of content.
+        pub media_type: String,
+        /// Its name.
+        pub digest: String,
+        /// Its bytes.
+        pub size: i64,
+        /// Notes.
+        #[serde(skip_serializing_if = "is_empty")]
+        pub annotations: StringMap,
+        /// What it runs on, in indexes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub platform: Option<OciPlatform>,
+    }
+
+    /// Operating system and processor, as OCI writes them.
+    pub struct OciPlatform {
+        /// `amd64`, ...
+        pub architecture: String,
+        /// `linux`.
+        pub os: String,
+        /// Windows only.
+        #[serde(rename = "os.version", skip_serializing_if = "is_zero")]
+        pub os_version: String,
+        /// Windows only.
+        #[serde(rename = "os.features", skip_serializing_if = "is_empty")]
+        pub os_features: Strings,
+        /// `v7`, ...
+        #[serde(skip_serializing_if = "is_zero")]
+        pub variant: String,
+    }
+}

@@ -11,6 +11,7 @@
 mod body;
 mod call;
 mod hijack;
+mod progress;
 mod reply;
 pub mod routes;
 mod server;

@@ -14,6 +14,7 @@ use crate::services::{Services, store_error};
 use crate::spec::{Caller, ImageListSpec, ImportSpec, LoadedImage};
 
 mod commit;
+mod registries;
 mod save;
 mod show;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cgroup::{Cgroup, CgroupError, Hierarchy};
 use collector::{Collector, Target};
+use distribution::Registries;
 use docker_api::ExecConfig;
 use files::FilesWorker;
 use runtime::foreign::ForeignSpec;
@@ -51,6 +52,8 @@ pub struct Services {
     pub records: Records,
     /// Images and root file systems.
     pub store: Arc<Store>,
+    /// Where images come from and go to.
+    pub registries: Registries,
     /// Reaches the files of containers.
     pub files: FilesWorker,
     /// How many workers may do so at a time.
@@ -91,8 +94,10 @@ impl Services {
         let arguments = vec!["files-worker".into()];
         let files = FilesWorker { program: config.program.clone(), arguments };
         let ids = config.rootless_ids.map_or_else(IdPool::default, IdPool::shared);
+        let registries = Registries::new(config.registries.clone(), Arc::clone(&store));
         Services {
             config,
+            registries,
             files,
             files_turns: Arc::new(Semaphore::new(FILES_WORKERS_MAX)),
             records,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 pub use collector::Interval;
+pub use distribution::{Credentials, NetworkSpec, ProxySpec, RegistriesSpec};
 use docker_api::filters::Filters;
 use docker_api::query::Grace;
 use docker_api::{ContainerConfig, CreateRequest, Timestamp};
@@ -28,6 +29,8 @@ pub struct EngineConfig {
     pub runtimes: Runtimes,
     /// Directories of the specifications of devices (CDI); later ones take precedence.
     pub cdi_dirs: Vec<PathBuf>,
+    /// How registries are found and reached.
+    pub registries: RegistriesSpec,
     /// How many ids there are for an engine without root, in its user namespace.
     pub rootless_ids: Option<u32>,
 }
@@ -295,4 +298,43 @@ pub struct LoadedImage {
     pub id: String,
     /// Familiar names that it got; empty: it has none.
     pub names: Vec<String>,
+}
+
+/// An image to pull.
+#[derive(Clone, Debug, Default)]
+pub struct PullWish {
+    /// Its name.
+    pub image: String,
+    /// Tag or digest; empty, and none in the name: all tags.
+    pub tag: String,
+    /// `os[/architecture[/variant]]`; `None`: this machine's.
+    pub platform: Option<String>,
+    /// Who asks.
+    pub account: Option<Credentials>,
+}
+
+/// An image to push.
+#[derive(Clone, Debug, Default)]
+pub struct PushWish {
+    /// Its name.
+    pub image: String,
+    /// Tag; empty: all tags of the name.
+    pub tag: String,
+    /// Only this one of several.
+    pub platform: Option<oci::Platform>,
+    /// Who asks.
+    pub account: Option<Credentials>,
+}
+
+/// What to search a registry for.
+#[derive(Clone, Debug, Default)]
+pub struct SearchWish {
+    /// Term, perhaps behind a registry.
+    pub term: String,
+    /// Most results; 0: a registry's page.
+    pub limit: i64,
+    /// `is-official`, `stars`.
+    pub filters: Filters,
+    /// Who asks.
+    pub account: Option<Credentials>,
 }

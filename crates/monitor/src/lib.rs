@@ -17,7 +17,6 @@ mod connection;
 mod execs;
 pub mod frame;
 mod hold;
-mod leftovers;
 mod observe;
 mod output;
 pub mod protocol;

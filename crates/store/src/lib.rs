@@ -30,7 +30,6 @@ mod layer;
 mod lease;
 mod load;
 mod named;
-mod push;
 mod record;
 mod remove;
 mod rootfs;

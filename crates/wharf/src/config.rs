@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::{RuntimeSpec, Runtimes};
+use engine::{RegistriesSpec, RuntimeSpec, Runtimes};
 use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::flags::parse::Parsed;
+
+mod registries;
+
+use registries::RegistryKeys;
 
 /// Read when no other is named, if it is there.
 pub const PATH: &str = "/etc/wharf/engine.json";
@@ -26,6 +30,8 @@ struct ConfigFile {
     runtimes: BTreeMap<String, RuntimeKeys>,
     default_runtime: Option<String>,
     cdi_spec_dirs: Vec<PathBuf>,
+    #[serde(skip)]
+    registries: RegistryKeys,
 }
 
 /// One runtime in the file.
@@ -44,16 +50,19 @@ pub struct EngineSettings {
     pub runtimes: Runtimes,
     /// Directories of the specifications of devices.
     pub cdi_dirs: Vec<PathBuf>,
+    /// How registries are found and reached.
+    pub registries: RegistriesSpec,
 }
 
 /// Reads file and flags. As in Docker, nothing may be said in both.
 pub fn read(flags: &Parsed) -> Result<EngineSettings, Failure> {
     let file = read_file(flags)?;
-    for (key, in_file, flag) in [
+    let own = [
         ("runtimes", !file.runtimes.is_empty(), "add-runtime"),
         ("cdi-spec-dirs", !file.cdi_spec_dirs.is_empty(), "cdi-spec-dir"),
         ("default-runtime", file.default_runtime.is_some(), "default-runtime"),
-    ] {
+    ];
+    for (key, in_file, flag) in own.into_iter().chain(file.registries.given()) {
         if in_file && flags.is_set(flag) {
             return Err(Failure::new(format!(
                 "unable to configure the engine with file {}: the following directives are \
@@ -63,6 +72,7 @@ pub fn read(flags: &Parsed) -> Result<EngineSettings, Failure> {
         }
     }
     let cdi_dirs = cdi_dirs(flags, file.cdi_spec_dirs)?;
+    let registries = file.registries.with(flags)?;
     let keys = file.runtimes.into_iter();
     let mut named: BTreeMap<String, RuntimeSpec> = keys
         .map(|(name, keys)| (name, RuntimeSpec { program: keys.path, args: keys.runtime_args }))
@@ -77,7 +87,7 @@ pub fn read(flags: &Parsed) -> Result<EngineSettings, Failure> {
     let runtimes = Runtimes::new(named, given.or(file.default_runtime)).map_err(|error| {
         Failure::new(format!("failed to set up OCI runtimes: {}", error.client_text()))
     })?;
-    Ok(EngineSettings { runtimes, cdi_dirs })
+    Ok(EngineSettings { runtimes, cdi_dirs, registries })
 }
 
 /// Where specifications of devices are. As in Docker, one empty directory means none.
@@ -122,10 +132,21 @@ fn read_file(flags: &Parsed) -> Result<ConfigFile, Failure> {
             Failure::new(format!("failed to read the engine's configuration: {cause}"))
         })?,
     };
-    serde_json::from_slice(&bytes).map_err(|error| {
+    parse(&bytes).map_err(|error| {
         Failure::new(format!(
             "unable to configure the engine with file {}: {error}",
             path.display()
         ))
     })
+}
+
+/// Serde knows no structs inside of others that share their keys and refuse unknown ones.
+fn parse(bytes: &[u8]) -> Result<ConfigFile, serde_json::Error> {
+    let all: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes)?;
+    let of_registries = |key: &str| RegistryKeys::default().given().iter().any(|row| row.0 == key);
+    let (registries, own): (serde_json::Map<_, _>, _) =
+        all.into_iter().partition(|(key, _)| key == "proxies" || of_registries(key));
+    let registries = serde_json::from_value(registries.into())?;
+    let file: ConfigFile = serde_json::from_value(serde_json::Value::Object(own))?;
+    Ok(ConfigFile { registries, ..file })
 }

@@ -7,7 +7,9 @@ use rootless::Home;
 
 use crate::config::{self, EngineSettings};
 use crate::failure::{Failure, Outcome};
+use crate::flags::Kind;
 use crate::flags::parse::Parsed;
+use crate::flags::sets::ENGINE;
 use crate::lifecycle::Place;
 
 /// Set by `wharf up`: the engine leaves the session of the terminal it was started from.
@@ -70,14 +72,24 @@ fn go_inside(flags: &Parsed, place: &Place, hosts: &[String]) -> Failure {
         false => home.map(|home| home.config_file).filter(|path| path.exists()),
     };
     words.extend(config.into_iter().flat_map(|path| ["--config-file".into(), path.into()]));
-    let runtimes = flags.list("add-runtime").iter();
-    words.extend(runtimes.flat_map(|runtime| ["--add-runtime".into(), runtime.into()]));
-    if flags.is_set("default-runtime") {
-        words.extend(["--default-runtime".into(), flags.text("default-runtime").into()]);
-    }
+    words.extend(settings(flags));
     let error = rootless::enter(&place.run, &program, &words);
     let cause = stdx::error::chain(&error);
     Failure::new(format!("failed to start an engine without root: {cause}"))
+}
+
+/// The flags that set an engine up, as they were given; its file is told for itself.
+fn settings(flags: &Parsed) -> Vec<OsString> {
+    let given = ENGINE.iter().filter(|flag| flags.is_set(flag.long) && flag.long != "config-file");
+    let words = given.flat_map(|flag| {
+        let values = match flag.kind {
+            Kind::Int => vec![flags.int(flag.long).to_string()],
+            Kind::Text => vec![flags.text(flag.long).to_owned()],
+            _ => flags.list(flag.long).to_vec(),
+        };
+        values.into_iter().map(|value| format!("--{}={value}", flag.long))
+    });
+    words.map(OsString::from).collect()
 }
 
 /// `wharf runtime`: the OCI runtime command line.

@@ -14,7 +14,7 @@ pub mod man;
 pub mod number;
 pub mod parse;
 mod registry;
-mod sets;
+pub mod sets;
 pub mod verbs;
 pub mod wrap;
 

@@ -71,6 +71,7 @@ async fn run(spec: EngineSpec) -> Result<(), Failure> {
         cgroup_parent: cgroup.clone(),
         runtimes: spec.settings.runtimes.clone(),
         cdi_dirs: spec.settings.cdi_dirs.clone(),
+        registries: spec.settings.registries.clone(),
         rootless_ids,
     };
     // Both locks first: a second engine ends here, before it touches anything of the first one's.

@@ -25,11 +25,7 @@ macro_rules! not_yet {
 
 not_yet! {
     checkpoints "checkpoint and restore";
-    search "searching a registry";
-    push "push";
     build "build";
-    auth "login";
-    distribution "asking a registry about an image";
     networks "managing networks (only `none`, `host` and `container:ID` exist)";
     volumes "managing volumes";
     managed_plugins "managing plugins: Wharf has none, and that";

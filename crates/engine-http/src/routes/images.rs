@@ -1,14 +1,14 @@
 //! Images.
 
-use bytes::Bytes;
 use docker_api::{ContainerConfig, IdResponse, JsonMessage};
 use engine::{CommitWish, EngineError, ImageListSpec, ImportSpec};
 use futures_util::stream;
 use hyper::StatusCode;
 
-use super::{Outcome, older};
+use super::{Outcome, older, registries};
 use crate::body;
 use crate::call::{Call, bad_value};
+use crate::progress::line;
 use crate::reply::Reply;
 
 pub(super) async fn list(call: Call) -> Outcome {
@@ -46,13 +46,6 @@ pub(super) async fn remove(call: Call) -> Outcome {
 pub(super) async fn prune(call: Call) -> Outcome {
     let answer = call.engine.image_prune(call.caller, call.filters()?).await?;
     Ok(Reply::json(StatusCode::OK, &answer))
-}
-
-/// One line of progress; Docker ends them with both characters.
-fn line(message: &JsonMessage) -> Bytes {
-    let mut line = serde_json::to_vec(message).unwrap_or_default();
-    line.extend(b"\r\n");
-    Bytes::from(line)
 }
 
 pub(super) async fn load(call: Call) -> Outcome {
@@ -123,14 +116,10 @@ pub(super) async fn commit(mut call: Call) -> Outcome {
     Ok(Reply::json(StatusCode::CREATED, &IdResponse { id }))
 }
 
-/// `POST /images/create`: an import; pulls are not built yet.
+/// `POST /images/create`: a pull or an import.
 pub(super) async fn create(call: Call) -> Outcome {
-    if let Some(name) = call.optional("fromImage") {
-        let text = format!(
-            "pulling `{name}` is not supported yet: bring the image with `wharf load` or \
-             `wharf import`"
-        );
-        return Err(EngineError::unsupported(text).into());
+    if call.optional("fromImage").is_some() {
+        return registries::pull(call).await;
     }
     match call.text("fromSrc") {
         "-" => {}

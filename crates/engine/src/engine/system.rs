@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cgroup::{Controller, Version as CgroupVersion};
+use distribution::NetworkSpec;
 use docker_api::version::ApiVersion;
 use docker_api::{
-    Commit, Component, DeviceInfo, Info, PlatformName, PluginsInfo, RuntimeEntry, SwarmInfo,
-    Timestamp, Version,
+    Commit, Component, DeviceInfo, IndexConfig, Info, PlatformName, PluginsInfo, RegistryConfig,
+    RuntimeEntry, SwarmInfo, Timestamp, Version,
 };
 
 use crate::container::state::State;
@@ -91,6 +92,10 @@ impl Engine {
             os_type: "linux".to_owned(),
             architecture: machine.architecture,
             index_server_address: "https://index.docker.io/v1/".to_owned(),
+            registry_config: Some(registries(&services.config.registries.network)),
+            http_proxy: without_password(&services.config.registries.network.proxies.http),
+            https_proxy: without_password(&services.config.registries.network.proxies.https),
+            no_proxy: services.config.registries.network.proxies.none.clone(),
             ncpu: i64::try_from(std::thread::available_parallelism().map_or(1, usize::from))
                 .unwrap_or(1),
             mem_total: machine.memory_bytes,
@@ -103,6 +108,43 @@ impl Engine {
             swarm: SwarmInfo { local_node_state: "inactive".to_owned(), ..SwarmInfo::default() },
             ..abilities(services)
         })
+    }
+}
+
+/// How registries are reached, in Docker's terms.
+fn registries(network: &NetworkSpec) -> RegistryConfig {
+    let is_network = |text: &&String| text.contains('/');
+    let mut networks = vec!["::1/128".to_owned(), "127.0.0.0/8".to_owned()];
+    networks.extend(network.insecure.iter().filter(is_network).cloned());
+    let mirrors: Vec<String> = network.mirrors.iter().map(|url| with_slash(url)).collect();
+    let insecure = network.insecure.iter().filter(|text| !is_network(text)).map(|name| {
+        let (name, mirrors) = (name.clone(), Some(Vec::new()));
+        IndexConfig { name, mirrors, official: false, secure: false }
+    });
+    let official = IndexConfig {
+        mirrors: Some(mirrors.clone()),
+        name: "docker.io".to_owned(),
+        official: true,
+        secure: true,
+    };
+    let all = insecure.chain([official]).map(|index| (index.name.clone(), index));
+    RegistryConfig {
+        index_configs: Some(all.collect()),
+        insecure_registry_cidrs: Some(networks),
+        mirrors: Some(mirrors).filter(|all| !all.is_empty()),
+    }
+}
+
+fn with_slash(url: &str) -> String {
+    format!("{}/", url.trim_end_matches('/'))
+}
+
+/// A proxy's address as everybody may read it.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://xxxxx:xxxxx@{host}"),
+        None => url.to_owned(),
     }
 }
 

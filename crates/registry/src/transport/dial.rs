@@ -117,7 +117,9 @@ fn tls_text(host: &str, cause: &io::Error) -> String {
             }
             other => format!("x509: {other}"),
         },
-        Some(rustls::Error::AlertReceived(_)) => return io_text(cause),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            return format!("remote error: tls: {alert:?}");
+        }
         Some(other) => return format!("tls: {other}"),
     };
     format!("tls: failed to verify certificate: {reason}")

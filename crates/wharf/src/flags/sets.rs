@@ -14,6 +14,15 @@ pub const ENGINE: &[Flag] = &[
     Flag::list("add-runtime", "Register another OCI runtime, as NAME=PATH"),
     Flag::list("cdi-spec-dir", "Directory of device specifications (CDI)"),
     Flag::text("default-runtime", "OCI runtime of containers that name none"),
+    Flag::list("registry-mirror", "Mirror that is asked before Docker's registry, as a URL"),
+    Flag::list("insecure-registry", "Registry without trusted TLS, as HOST[:PORT] or a network"),
+    Flag::text("default-registry", "Registry of images whose names have none, as HOST[:PORT]"),
+    Flag::int("max-concurrent-downloads", "Most downloads at a time").default("3"),
+    Flag::int("max-concurrent-uploads", "Most uploads at a time").default("5"),
+    Flag::int("max-download-attempts", "How often a download is tried").default("5"),
+    Flag::text("http-proxy", "Proxy for registries that are reached by HTTP"),
+    Flag::text("https-proxy", "Proxy for registries that are reached by HTTPS"),
+    Flag::text("no-proxy", "Hosts, domains and networks that are reached without proxy"),
 ];
 
 /// As [`DIRECTORIES`], for a verb that is mostly about containers.
