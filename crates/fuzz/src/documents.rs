@@ -2,6 +2,7 @@
 
 use docker_api::{ContainerAudit, CreateRequest, ExecConfig, ExecStart, UpdateRequest};
 use oci::{Document, ImageConfig};
+use runtime::accounts::{self, AccountFiles};
 use seccomp::{Arch, CapSet, DockerProfile, Host, KernelVersion, Options};
 
 /// What was read and is written again is read the same.
@@ -60,4 +61,26 @@ pub(crate) fn request_body(bytes: &[u8]) {
     drop(docker_api::read_body::<ExecStart>(bytes));
     drop(docker_api::read_body::<UpdateRequest>(bytes));
     drop(docker_api::read_body::<ContainerAudit>(bytes));
+}
+
+/// A user, `/etc/passwd` and `/etc/group`, with a NUL between: an image cannot make a number mean
+/// somebody else, nor anybody beyond the ids that can be mapped.
+pub(crate) fn accounts(bytes: &[u8]) {
+    let mut parts = bytes.splitn(3, |byte| *byte == 0);
+    let mut part = || parts.next().unwrap_or_default();
+    let (Ok(user), passwd, group) = (std::str::from_utf8(part()), part(), part()) else { return };
+    let Ok(files) = AccountFiles::parse(passwd, group) else { return };
+    let Ok(account) = accounts::resolve(user, &[], &files) else { return };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (name, group) = user.split_once(':').unwrap_or((user, ""));
+    if name.is_empty() {
+        assert_eq!(account.uid, 0);
+    }
+    for (text, id) in [(name, account.uid), (group, account.gid)] {
+        assert!(id <= i32::MAX as u32);
+        assert!(!is_number(text) || text.parse() == Ok(id), "{user} became {id}");
+    }
+    assert!(account.groups.is_sorted_by(|one, next| one < next));
+    assert!(group.is_empty() || account.groups.is_empty());
+    assert!(!account.home.is_empty());
 }

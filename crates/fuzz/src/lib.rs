@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cdi", run: documents::cdi },
     Target { name: "seccomp", run: documents::seccomp },
     Target { name: "request-body", run: documents::request_body },
+    Target { name: "accounts", run: documents::accounts },
     Target { name: "reference", run: words::reference },
     Target { name: "query", run: words::query },
     Target { name: "filters", run: words::filters },

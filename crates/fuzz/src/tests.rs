@@ -80,6 +80,7 @@ tests! {
     cdi "cdi";
     seccomp "seccomp";
     request_body "request-body";
+    accounts "accounts";
     reference "reference";
     query "query";
     filters "filters";

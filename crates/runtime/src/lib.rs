@@ -28,5 +28,7 @@ pub mod launch;
 pub mod plan;
 mod stage;
 
+pub use stage::accounts;
+
 #[cfg(test)]
 mod tests;

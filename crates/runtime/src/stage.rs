@@ -23,7 +23,7 @@ use crate::plan::{
     ExecPlan, LaunchPlan, MountAttributes, Namespace, Propagation, RootPlan, UserNamespace,
 };
 
-pub(crate) mod accounts;
+pub mod accounts;
 mod copy_up;
 mod mounts;
 mod paths;

@@ -18,16 +18,20 @@ const ID_MAX: u32 = i32::MAX as u32;
 
 /// Who a process runs as.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Account {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) groups: Vec<u32>,
-    pub(crate) home: String,
+pub struct Account {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+    /// Further group ids, ascending, none twice.
+    pub groups: Vec<u32>,
+    /// Home directory.
+    pub home: String,
 }
 
 /// The lines of `/etc/passwd` and `/etc/group` of a container.
 #[derive(Debug, Default)]
-pub(crate) struct AccountFiles {
+pub struct AccountFiles {
     pub(crate) passwd: Vec<Vec<String>>,
     pub(crate) group: Vec<Vec<String>>,
 }
@@ -40,6 +44,17 @@ impl AccountFiles {
             group: read_lines(root, Path::new("/etc/group"))?,
         })
     }
+
+    /// From the text of both.
+    ///
+    /// # Errors
+    /// One is larger than 10 MiB.
+    pub fn parse(passwd: &[u8], group: &[u8]) -> Result<AccountFiles, Failure> {
+        Ok(AccountFiles {
+            passwd: lines(passwd, Path::new("/etc/passwd"))?,
+            group: lines(group, Path::new("/etc/group"))?,
+        })
+    }
 }
 
 fn read_lines(root: BorrowedFd<'_>, path: &Path) -> Result<Vec<Vec<String>>, Failure> {
@@ -48,21 +63,26 @@ fn read_lines(root: BorrowedFd<'_>, path: &Path) -> Result<Vec<Vec<String>>, Fai
         return Ok(Vec::new());
     };
     let stat = sys::rustix::fs::fstat(&reference).map_err(Failure::at("look at a file"))?;
-    let refused = |why: &str| Failure::invalid(format!("`{}` {why}", path.display()));
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(refused("is not a regular file"));
+        let text = format!("`{}` is not a regular file", path.display());
+        return Err(Failure::invalid(text));
     }
     let Ok(file) = paths::open(root, path, OFlags::RDONLY | OFlags::NONBLOCK, Links::Inside) else {
         return Ok(Vec::new());
     };
-    let reader = BufReader::new(File::from(file).take(ACCOUNT_FILE_BYTES_MAX + 1));
+    lines(File::from(file), path)
+}
+
+fn lines(file: impl Read, path: &Path) -> Result<Vec<Vec<String>>, Failure> {
+    let reader = BufReader::new(file.take(ACCOUNT_FILE_BYTES_MAX + 1));
     let mut lines = Vec::new();
     let mut bytes = 0;
     for line in reader.split(b'\n') {
         let line = line.map_err(Failure::at(format!("read `{}`", path.display())))?;
         bytes += line.len() as u64 + 1;
         if bytes > ACCOUNT_FILE_BYTES_MAX {
-            return Err(refused("is larger than 10 MiB"));
+            let text = format!("`{}` is larger than 10 MiB", path.display());
+            return Err(Failure::invalid(text));
         }
         let line = String::from_utf8_lossy(&line);
         let line = line.trim();
@@ -76,7 +96,10 @@ fn read_lines(root: BorrowedFd<'_>, path: &Path) -> Result<Vec<Vec<String>>, Fai
 /// Resolves `user` (`""`, `name`, `1000`, `name:group`, `1000:1000`).
 ///
 /// Digits are always a number, never a name: an image cannot make `1000` mean root.
-pub(crate) fn resolve(
+///
+/// # Errors
+/// A name that is not there, a number that cannot be mapped.
+pub fn resolve(
     user: &str,
     additional: &[String],
     files: &AccountFiles,
