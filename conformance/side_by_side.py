@@ -36,7 +36,7 @@ import engines  # noqa: E402
 import image  # noqa: E402
 
 SCENARIOS = ["version", "lifecycle", "run", "terminal", "images", "files", "flags", "events",
-             "health", "exec", "logs", "codes"]
+             "health", "exec", "logs", "codes", "upkeep"]
 # Seconds that one command line may take.
 DEADLINE_S = 90
 PRELUDE = r"""

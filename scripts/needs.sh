@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 case ${1-} in
 build) wanted='gcc libc6-dev make ca-certificates' ;;
-test) wanted='busybox-static git libseccomp-dev mmdebstrap procps python3 uidmap util-linux zstd' ;;
+test) wanted='busybox-static docker-registry git libseccomp-dev mmdebstrap procps python3 uidmap
+    util-linux zstd' ;;
 vm) wanted='binutils busybox-static cpio crun e2fsprogs qemu-system-x86 xz-utils zstd' ;;
 *) fail 'usage: needs.sh build|test|vm' ;;
 esac

@@ -9,6 +9,7 @@
 //! error, everything has a limit, and paths are walked by descriptors only. It knows nothing of
 //! images, registries or the store.
 
+pub mod compress;
 pub mod decompress;
 pub mod pack;
 pub mod recipe;

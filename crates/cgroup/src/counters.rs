@@ -7,16 +7,19 @@ use crate::hierarchy::{Controller, Version};
 use crate::limits::Limit;
 use crate::mount::Node;
 
+mod block;
+mod cpu;
 mod file;
+mod files;
 mod keys;
+mod memory;
 mod parse;
 mod pids;
-mod v1;
-mod v2;
 
 pub use keys::MemoryStat;
 
 use file::{Fault, OpenFault};
+use files::Files;
 use pids::PidFiles;
 
 /// Limits, and what follows from a counter that stands still, are read again after this time: a
@@ -118,12 +121,7 @@ pub struct Meter {
     counters: Counters,
     /// When everything was read last.
     whole: Option<Instant>,
-}
-
-#[derive(Debug)]
-enum Files {
-    V1(v1::Files),
-    V2(v2::Files),
+    is_still: bool,
 }
 
 impl Meter {
@@ -132,33 +130,29 @@ impl Meter {
     /// # Errors
     /// [`CgroupError::Access`].
     pub fn open(group: &Cgroup) -> Result<Meter, CgroupError> {
-        let files = match group.hierarchy().version() {
-            Version::V2 => v2::Files::open(group).map(Files::V2),
-            Version::V1 | Version::Hybrid => v1::Files::open(group).map(Files::V1),
-        };
-        let files = files.map_err(|fault| group.unopened(fault))?;
-        Ok(Meter { group: group.clone(), files, counters: Counters::default(), whole: None })
+        let files = Files::open(group).map_err(|fault| group.unopened(fault))?;
+        let (group, counters) = (group.clone(), Counters::default());
+        Ok(Meter { group, files, counters, whole: None, is_still: false })
     }
 
     /// Reads the counters, with `buffer` for the kernel's texts. They are not of one instant: the
     /// kernel has no such call.
     ///
-    /// What hardly can have changed is not read: limits, the parts of a processor time that stands
-    /// still, the composition of a memory use that is the same to the byte. After 5 seconds, or
-    /// [`Meter::distrust`], all is.
+    /// What hardly can have changed is not read: limits, the composition of a memory use that is
+    /// the same to the byte, and where the processor time stands still, its parts, tasks and
+    /// devices. After 5 seconds, or [`Meter::distrust`], all is.
     ///
     /// # Errors
     /// [`CgroupError::Access`], also when the cgroup was removed; [`CgroupError::Malformed`].
     pub fn read(&mut self, buffer: &mut Vec<u8>) -> Result<&Counters, CgroupError> {
         let now = Instant::now();
         let all = self.whole.is_none_or(|whole| now.duration_since(whole) >= WHOLE_AFTER);
-        let read = match &self.files {
-            Files::V1(files) => files.read(&mut self.counters, all, buffer),
-            Files::V2(files) => files.read(&mut self.counters, all, buffer),
-        };
-        if let Err(fault) = read {
-            self.whole = None;
-            return Err(self.group.fault(fault));
+        match self.files.read(&mut self.counters, all, buffer) {
+            Ok(is_still) => self.is_still = is_still,
+            Err(fault) => {
+                self.whole = None;
+                return Err(self.group.fault(fault));
+            }
         }
         if all {
             self.whole = Some(now);
@@ -176,12 +170,15 @@ impl Meter {
         &self.counters
     }
 
+    /// Whether nothing in the cgroup had run between the last two readings. Whole readings never
+    /// say so: others may want to read all of theirs, too.
+    pub fn is_still(&self) -> bool {
+        self.is_still
+    }
+
     /// How many descriptors it holds.
     pub fn descriptors(&self) -> usize {
-        match &self.files {
-            Files::V1(files) => files.descriptors(),
-            Files::V2(files) => files.descriptors(),
-        }
+        self.files.descriptors()
     }
 }
 
@@ -201,11 +198,7 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::Access`], [`CgroupError::Malformed`].
     pub fn tasks(&self) -> Result<Option<PidCounters>, CgroupError> {
-        let node = match self.hierarchy().version() {
-            Version::V2 => self.unified().filter(|_| self.hierarchy().supports(Controller::Pids)),
-            Version::V1 | Version::Hybrid => self.legacy(Controller::Pids),
-        };
-        let Some(node) = node else { return Ok(None) };
+        let Some(node) = self.node_of(Controller::Pids) else { return Ok(None) };
         let files = PidFiles::open(&node).map_err(|fault| self.unopened(fault))?;
         let mut pids = None;
         let read = files.read(&mut pids, true, &mut Vec::new());
@@ -219,19 +212,22 @@ impl Cgroup {
     /// [`CgroupError::Access`], [`CgroupError::ControllerMissing`].
     pub fn oom_kills(&self) -> Result<u64, CgroupError> {
         let missing = CgroupError::ControllerMissing { limit: "counting", controller: "memory" };
-        if !self.hierarchy().supports(Controller::Memory) {
-            return Err(missing);
-        }
-        let (node, file): (Option<Node<'_>>, _) = match self.hierarchy().version() {
-            Version::V2 => (self.unified(), "memory.events"),
-            Version::V1 | Version::Hybrid => {
-                (self.legacy(Controller::Memory), "memory.oom_control")
-            }
+        let file = match self.hierarchy().version() {
+            Version::V2 => "memory.events",
+            Version::V1 | Version::Hybrid => "memory.oom_control",
         };
-        let text = node.ok_or(missing)?.read(file);
+        let text = self.node_of(Controller::Memory).ok_or(missing)?.read(file);
         let text = text.map_err(|cause| self.access("read the counters of", cause))?;
         let kills = parse::pairs(text.as_bytes()).find(|(key, _)| *key == b"oom_kill");
         Ok(kills.map_or(0, |(_, kills)| kills))
+    }
+
+    /// Where the files of a controller are; `None` when it is not there.
+    fn node_of(&self, controller: Controller) -> Option<Node<'_>> {
+        match self.hierarchy().version() {
+            Version::V2 => self.unified().filter(|_| self.hierarchy().supports(controller)),
+            Version::V1 | Version::Hybrid => self.legacy(controller),
+        }
     }
 
     fn unopened(&self, OpenFault(cause): OpenFault) -> CgroupError {

@@ -6,6 +6,7 @@
 //! still and everything is read in each pass.
 
 use std::error::Error;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -24,9 +25,11 @@ impl Container {
     fn new(hierarchy: &Hierarchy, path: &str, script: &str) -> Outcome<Container> {
         let group = Cgroup::create(hierarchy, path, &Limits::default())?;
         let mut command = Command::new("unshare");
-        command.args(["--net", "sh", "-c", script]).stdin(Stdio::null());
-        let container = Container { group, child: command.spawn()? };
+        // It begins when it is in all hierarchies, and so are its children then.
+        command.args(["--net", "sh", "-c", &format!("read go; {script}")]).stdin(Stdio::piped());
+        let mut container = Container { group, child: command.spawn()? };
         container.group.attach(container.child.id())?;
+        container.child.stdin.take().ok_or("no standard input")?.write_all(b"go\n")?;
         Ok(container)
     }
 

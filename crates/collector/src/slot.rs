@@ -188,9 +188,12 @@ impl State {
             None => point.cpu = CpuCounters::default(),
         }
         self.points.push_back(point);
-        let network = source.network.as_ref();
-        if network.is_none_or(|file| file.read(&mut self.interfaces, tools.buffer).is_err()) {
-            self.interfaces.clear();
+        // Where nothing ran, nothing was sent, and what was received nobody has taken.
+        if !source.meter.is_still() {
+            let network = source.network.as_ref();
+            if network.is_none_or(|file| file.read(&mut self.interfaces, tools.buffer).is_err()) {
+                self.interfaces.clear();
+            }
         }
         match source.descriptors() <= tools.room {
             true => self.source = Some(source),

@@ -12,13 +12,13 @@ pub enum DistributionError {
     #[error("{}", pull_text(reference, cause))]
     Pull {
         /// What was asked for.
-        reference: Reference,
+        reference: Box<Reference>,
         /// What the registry said.
-        cause: RegistryError,
+        cause: Box<RegistryError>,
     },
     /// The registry or the way to it failed.
     #[error("{0}")]
-    Registry(RegistryError),
+    Registry(Box<RegistryError>),
     /// The store failed.
     #[error("{0}")]
     Store(#[source] StoreError),
@@ -32,15 +32,9 @@ pub enum DistributionError {
     #[error("{}", artifact_text(reference, media_type))]
     NoImage {
         /// What was asked for.
-        reference: Reference,
+        reference: Box<Reference>,
         /// The media type of its configuration.
         media_type: String,
-    },
-    /// Content is not what its digest says.
-    #[error("filesystem layer verification failed for digest {digest}")]
-    LayerDigest {
-        /// What was promised.
-        digest: Digest,
     },
     /// Manifest, configuration and layers do not belong together.
     #[error("failed to pull `{reference}`: {reason}")]
@@ -61,20 +55,6 @@ pub enum DistributionError {
     Invalid {
         /// For the client.
         text: String,
-    },
-    /// Others waited for the same blob, and it failed for all of them.
-    #[error("{text}")]
-    Shared {
-        /// In the words of the failure itself.
-        text: String,
-        /// Its kind.
-        kind: Kind,
-    },
-    /// This engine cannot do that.
-    #[error("failed to {operation}: it is not supported yet")]
-    Unsupported {
-        /// What.
-        operation: &'static str,
     },
     /// A task of ours ended before its time.
     #[error("failed to finish the transfer of `{digest}`: it was cut off")]
@@ -99,11 +79,8 @@ impl DistributionError {
                 Kind::NotFound
             }
             DistributionError::NoImage { .. }
-            | DistributionError::LayerDigest { .. }
             | DistributionError::Mismatch { .. }
             | DistributionError::Invalid { .. } => Kind::Invalid,
-            DistributionError::Unsupported { .. } => Kind::Unsupported,
-            DistributionError::Shared { kind, .. } => *kind,
             DistributionError::Cancelled { .. } => Kind::Unavailable,
         }
     }

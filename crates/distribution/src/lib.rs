@@ -11,10 +11,16 @@
 //! of it is there. This crate keeps no passwords, and knows nothing of the Engine API's texts
 //! except those of errors.
 
+mod document;
+mod download;
 mod error;
 mod progress;
+mod pull;
+mod push;
 mod registries;
+mod retry;
 mod spec;
+mod upload;
 
 pub use error::DistributionError;
 pub use progress::{LayerStatus, Progress, ProgressEvent, ProgressReader};

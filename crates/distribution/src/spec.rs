@@ -1,5 +1,7 @@
 //! What is wished, and what came of it.
 
+use std::time::Duration;
+
 use oci::{Descriptor, Digest, Platform, Reference};
 use registry::{Credentials, NetworkSpec};
 
@@ -14,6 +16,8 @@ pub struct RegistriesSpec {
     pub uploads_max: usize,
     /// `max-download-attempts`: how often a blob is tried for before the pull fails.
     pub attempts_max: u32,
+    /// The wait after a first failure; after a second one it is twice that, and so on.
+    pub retry_step: Duration,
     /// What images are chosen for when nothing is said: the engine's own platform.
     pub platform: Platform,
 }
@@ -26,6 +30,7 @@ impl Default for RegistriesSpec {
             downloads_max: 3,
             uploads_max: 5,
             attempts_max: 5,
+            retry_step: Duration::from_secs(5),
             platform: Platform::host(),
         }
     }

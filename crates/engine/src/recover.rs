@@ -89,7 +89,7 @@ fn wire(config: EngineConfig) -> Result<(Services, Vec<ContainerRecord>)> {
     let names = sys::rustix::system::uname();
     let filters = SeccompCache::new(&names.release().to_string_lossy())?;
     let all = records.all()?;
-    let services = Services::new(config, records, Arc::new(store), spawner, hierarchy, filters);
+    let services = Services::new(config, records, Arc::new(store), spawner, hierarchy, filters)?;
     Ok((services, all))
 }
 

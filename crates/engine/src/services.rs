@@ -83,6 +83,9 @@ pub struct Services {
 
 impl Services {
     /// Wires the parts together; there are no containers yet.
+    ///
+    /// # Errors
+    /// What is configured of registries makes no sense.
     pub fn new(
         config: EngineConfig,
         records: Records,
@@ -90,12 +93,15 @@ impl Services {
         spawner: SpawnerSlot,
         hierarchy: Hierarchy,
         filters: SeccompCache,
-    ) -> Services {
+    ) -> Result<Services> {
         let arguments = vec!["files-worker".into()];
         let files = FilesWorker { program: config.program.clone(), arguments };
         let ids = config.rootless_ids.map_or_else(IdPool::default, IdPool::shared);
         let registries = Registries::new(config.registries.clone(), Arc::clone(&store));
-        Services {
+        let registries = registries.map_err(|error| {
+            EngineError::invalid(format!("failed to set up registries: {error}"))
+        })?;
+        Ok(Services {
             config,
             registries,
             files,
@@ -114,7 +120,7 @@ impl Services {
             machine_masks: plan::machine_masks(),
             registry: Mutex::default(),
             attach_ids: AtomicU64::new(1),
-        }
+        })
     }
 
     /// Which containers there are. Never held across an await.

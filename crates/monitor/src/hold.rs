@@ -18,6 +18,7 @@ use crate::begin::{self, Begun, begin};
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::execs::{Execs, Launcher};
+use crate::leftovers::Rest;
 use crate::observe::Observer;
 use crate::output::Log;
 use crate::protocol::{Event, ExitRecord, Observed, PROTOCOL, Request, SpawnRequest};
@@ -52,6 +53,8 @@ struct Monitor<'a> {
     pid: i32,
     pidfd: OwnedFd,
     cgroup: Option<Cgroup>,
+    /// What tells of the processes that its first one leaves.
+    rest: Rest,
     /// The other runtime, if one started the container.
     foreign: Option<Foreign>,
     /// Keeps other writers from the container's files while it runs.
@@ -165,6 +168,8 @@ impl<'a> Monitor<'a> {
         for (spec, socket) in request.attachments.iter().zip(clients) {
             streams.attach(Client::new(spec.clone(), socket));
         }
+        let rest = Rest::of(&request.plan, pid, cgroup.as_ref());
+        report("hold the container's namespace", rest.as_ref().map(drop));
         report("record the start", begin::record(&request.run_dir, pid, started_ns));
         Ok(Monitor {
             request,
@@ -177,6 +182,7 @@ impl<'a> Monitor<'a> {
             pid,
             pidfd,
             cgroup,
+            rest: rest.unwrap_or(Rest::None),
             foreign,
             files,
             orphans,
@@ -207,7 +213,8 @@ impl<'a> Monitor<'a> {
                 exit = self.reap();
                 if exit.is_some() {
                     self.ended = true;
-                    self.kill_rest();
+                    let killed = self.rest.kill(self.cgroup.as_ref());
+                    report("kill the container's remaining processes", killed);
                     self.streams.drain(&mut self.log);
                     output_deadline = Some(Instant::now() + OUTPUT_AFTER_EXIT);
                 }
@@ -229,17 +236,6 @@ impl<'a> Monitor<'a> {
         let ours = |pid: &i32| *pid == self.pid || self.execs.has(*pid) || self.log.has(*pid);
         for pid in records::children().into_iter().filter(|pid| !ours(pid)) {
             drop(sys::process::wait_pid(pid, false));
-        }
-    }
-
-    /// With process ids of its own everything died with the first process; otherwise the cgroup
-    /// tells what belonged to it.
-    fn kill_rest(&self) {
-        if self.request.plan.namespaces.pid == Namespace::New {
-            return;
-        }
-        if let Some(cgroup) = &self.cgroup {
-            report("kill the container's remaining processes", cgroup.kill());
         }
     }
 

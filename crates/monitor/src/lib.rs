@@ -17,6 +17,7 @@ mod connection;
 mod execs;
 pub mod frame;
 mod hold;
+mod leftovers;
 mod observe;
 mod output;
 pub mod protocol;

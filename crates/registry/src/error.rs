@@ -6,6 +6,7 @@ use std::io;
 
 use oci::{DigestError, ManifestError};
 use stdx::Kind;
+use tokio_rustls::rustls;
 
 /// Why a registry refused, as it says itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -279,9 +280,23 @@ pub(crate) fn io_text(cause: &io::Error) -> String {
         ErrorKind::TimedOut => "i/o timeout",
         ErrorKind::BrokenPipe => "broken pipe",
         ErrorKind::UnexpectedEof => "unexpected EOF",
-        _ => return cause.to_string(),
+        _ => return inner_text(cause),
     };
     text.to_owned()
+}
+
+/// What a server says to our TLS, or whatever it is.
+fn inner_text(cause: &io::Error) -> String {
+    let inner = cause.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::AlertReceived(alert)) = inner else { return cause.to_string() };
+    let mut text = "remote error: tls:".to_owned();
+    for letter in format!("{alert:?}").chars() {
+        match letter.is_uppercase() {
+            true => text.extend([' ', letter.to_ascii_lowercase()]),
+            false => text.push(letter),
+        }
+    }
+    text
 }
 
 /// A method as Go prints it in errors.

@@ -361,6 +361,12 @@ impl BlobStream {
         }
         Ok(None)
     }
+
+    /// The failure of a body that ended although more was expected.
+    pub fn cut_off(&self) -> RegistryError {
+        let (url, cause) = (self.answer.url.to_string(), "unexpected EOF".to_owned());
+        RegistryError::Transport { method: "Get", url, cause, is_connected: true }
+    }
 }
 
 /// Checks that the answer has the bytes that were asked for. Who ignores the range sends all: what

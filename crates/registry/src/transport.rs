@@ -14,6 +14,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::error::{RegistryError, go_method};
@@ -36,7 +37,15 @@ const IDLE_MAX: usize = 8;
 /// Servers close idle connections after a minute or more: this is sooner than most.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
 
-type Sender = SendRequest<Body>;
+/// How long a broken connection may take to say why it broke.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
+
+/// A connection, as the one who sends sees it.
+struct Sender {
+    requests: SendRequest<Body>,
+    /// Why it ended, if it was not as agreed.
+    end: oneshot::Receiver<String>,
+}
 
 /// The way out.
 pub struct Transport {
@@ -125,7 +134,7 @@ impl Transport {
         let sent = outgoing.body.sent();
         let mut request = Some(self.request(outgoing));
         while let Some(mut sender) = self.pool.take(&key) {
-            if sender.ready().await.is_err() {
+            if sender.requests.ready().await.is_err() {
                 continue;
             }
             let Some(next) = request.take() else { break };
@@ -149,7 +158,7 @@ impl Transport {
         match self.exchange(&mut sender, request, &sent).await {
             Ok(response) => Ok(self.answer(response, method, &url, key, sender)),
             Err(Failure::Closed(cause) | Failure::Other(cause)) => Err(failed(cause, true)),
-            Err(Failure::Unsent(_)) => Err(failed("EOF".to_owned(), true)),
+            Err(Failure::Unsent(_)) => Err(failed(last_words(&mut sender.end).await, true)),
         }
     }
 
@@ -182,10 +191,15 @@ impl Transport {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX);
         let shaken = builder.handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = shaken.map_err(|cause| cause.to_string())?;
-        // Ends by itself when sender and answer are dropped; what it fails with, they fail with.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        let (requests, connection) = shaken.map_err(|cause| cause.to_string())?;
+        let (words, end) = oneshot::channel();
+        // Ends by itself when sender and answer are dropped.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                words.send(hyper_text(&error)).ok();
+            }
+        });
+        Ok(Sender { requests, end })
     }
 
     /// Waits as long as bytes of the request still move, then for the time of a head.
@@ -195,7 +209,7 @@ impl Transport {
         request: Request<Body>,
         sent: &std::sync::atomic::AtomicU64,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut answer = std::pin::pin!(sender.try_send_request(request));
+        let mut answer = std::pin::pin!(sender.requests.try_send_request(request));
         let mut seen = sent.load(Ordering::Relaxed);
         loop {
             match timeout(self.timeouts.head, answer.as_mut()).await {
@@ -203,7 +217,7 @@ impl Transport {
                 Ok(Err(mut error)) => {
                     return Err(match error.take_message() {
                         Some(unsent) => Failure::Unsent(Box::new(unsent)),
-                        None => Failure::of(error.error()),
+                        None => Failure::of(error.error(), &mut sender.end).await,
                     });
                 }
                 Err(_) => {
@@ -250,11 +264,19 @@ enum Failure {
 }
 
 impl Failure {
-    fn of(error: &hyper::Error) -> Failure {
-        match error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-            true => Failure::Closed("EOF".to_owned()),
-            false => Failure::Other(hyper_text(error)),
+    async fn of(error: &hyper::Error, end: &mut oneshot::Receiver<String>) -> Failure {
+        if !(error.is_incomplete_message() || error.is_canceled() || error.is_closed()) {
+            return Failure::Other(hyper_text(error));
         }
+        Failure::Closed(last_words(end).await)
+    }
+}
+
+/// Why a connection ended, as far as it says.
+async fn last_words(end: &mut oneshot::Receiver<String>) -> String {
+    match timeout(LAST_WORDS_MAX, end).await {
+        Ok(Ok(words)) => words,
+        _ => "EOF".to_owned(),
     }
 }
 
@@ -337,7 +359,7 @@ impl Pool {
         let mut idle = self.idle();
         let senders = idle.get_mut(key)?;
         while let Some((sender, since)) = senders.pop() {
-            if since.elapsed() < IDLE_TIME_MAX && !sender.is_closed() {
+            if since.elapsed() < IDLE_TIME_MAX && !sender.requests.is_closed() {
                 return Some(sender);
             }
         }
@@ -347,8 +369,9 @@ impl Pool {
     fn put(&self, key: Key, sender: Sender) {
         let mut idle = self.idle();
         idle.retain(|_, senders| {
-            senders
-                .retain(|(sender, since)| since.elapsed() < IDLE_TIME_MAX && !sender.is_closed());
+            senders.retain(|(sender, since)| {
+                since.elapsed() < IDLE_TIME_MAX && !sender.requests.is_closed()
+            });
             !senders.is_empty()
         });
         let senders = idle.entry(key).or_default();

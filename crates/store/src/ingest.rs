@@ -105,8 +105,18 @@ impl Ingests {
     }
 }
 
+impl Store {
+    /// Waits until nobody else makes a form of this layer.
+    pub(crate) fn claim_form_of(&self, diff_id: &Digest) -> Claim {
+        // No content that comes in can have this digest by design, so nothing is ever done there.
+        let digest = Digest::of(format!("the form of {diff_id}").as_bytes());
+        drop(self.shared.ingests.claim(&digest));
+        Claim { store: self.clone(), digest }
+    }
+}
+
 /// The right to take one blob in; nobody else has it meanwhile.
-struct Claim {
+pub(crate) struct Claim {
     store: Store,
     digest: Digest,
 }

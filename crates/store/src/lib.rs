@@ -30,6 +30,7 @@ mod layer;
 mod lease;
 mod load;
 mod named;
+mod push;
 mod record;
 mod remove;
 mod rootfs;

@@ -9,7 +9,7 @@ use super::*;
 use crate::testing::{docker_archive, layer, run};
 use archive::Unpacker;
 
-mod crash;
+pub(crate) mod crash;
 
 struct Ground {
     _dir: tempfile::TempDir,

@@ -1,7 +1,6 @@
 //! What of `memory.stat` is kept.
 
 use super::parse;
-use crate::hierarchy::Version;
 
 /// In the kernel's order (`mm/memcontrol-v1.c`), so that most lines are found at once.
 const V1: &[&str] = &[
@@ -85,8 +84,8 @@ pub struct MemoryStat {
 }
 
 impl MemoryStat {
-    pub(super) fn new(version: Version) -> MemoryStat {
-        let keys = if version == Version::V2 { V2 } else { V1 };
+    pub(super) fn new(is_v2: bool) -> MemoryStat {
+        let keys = if is_v2 { V2 } else { V1 };
         MemoryStat { keys, values: [0; KEYS_MAX] }
     }
 

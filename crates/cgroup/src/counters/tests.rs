@@ -10,9 +10,11 @@ fn version_1_block_lines() {
     let text = b"254:1 Read 4096\n254:1 Write 8192\n254:1 Sync 12288\n254:1 Async 0\n\
                  254:1 Discard 7\n254:1 Total 12288\n254:x Read 1\n8:0 Read x\nTotal 12288\n";
     let mut block = Vec::new();
-    assert!(v1::take(&mut block, text, |one| &mut one.bytes));
-    assert!(!v1::take(&mut block, text, |one| &mut one.bytes));
-    v1::take(&mut block, b"254:1 Read 1\n254:1 Write 2\nTotal 3\n", |one| &mut one.operations);
+    assert!(block::take_v1(&mut block, text, |one| &mut one.bytes));
+    assert!(!block::take_v1(&mut block, text, |one| &mut one.bytes));
+    block::take_v1(&mut block, b"254:1 Read 1\n254:1 Write 2\nTotal 3\n", |one| {
+        &mut one.operations
+    });
     let device = DeviceNumber { major: 254, minor: 1 };
     let bytes = Transfers { read: 4096, write: 8192, sync: 12288, background: 0, discard: 7 };
     let operations = Transfers { read: 1, write: 2, ..Transfers::default() };
@@ -25,10 +27,14 @@ fn version_2_block_lines() {
     let bytes = Transfers { read: 1, write: 2, discard: 5, ..Transfers::default() };
     let operations = Transfers { read: 3, write: 4, discard: 6, ..Transfers::default() };
     let line = b"254:1 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6";
-    assert_eq!(v2::device(line), Some(BlockCounters { device, bytes, operations }));
+    let mut block = Vec::new();
     for nothing in [&b"254:1 "[..], b"254:x rbytes=1", b"254:1", b"", b"254:1 rbytes=-1 x"] {
-        assert_eq!(v2::device(nothing), None);
+        block::take_v2(&mut block, nothing);
+        assert_eq!(block, []);
     }
+    block::take_v2(&mut block, b"254:1 rbytes=0 dios=6");
+    block::take_v2(&mut block, line);
+    assert_eq!(block, [BlockCounters { device, bytes, operations }]);
 }
 
 #[test]
@@ -153,9 +159,15 @@ fn what_hardly_changes_is_not_read_each_time() {
     assert_eq!(read(&mut meter), (limit, 57_344, 3, Limit::Unlimited));
     fabricated.write("memory.current", "655361\n");
     fabricated.write("pids.current", "4\n");
+    // Nobody can have forked while nothing ran.
+    assert_eq!(read(&mut meter), (limit, 1, 3, Limit::Unlimited));
+    assert!(meter.is_still());
+    fabricated.write("cpu.stat", "usage_usec 29873136\n");
     assert_eq!(read(&mut meter), (limit, 1, 4, Limit::Unlimited));
+    assert!(!meter.is_still());
     meter.distrust();
     assert_eq!(read(&mut meter), (Limit::Unlimited, 1, 4, Limit::At(7)));
+    assert!(!meter.is_still());
     assert_eq!(meter.descriptors(), 10);
 }
 

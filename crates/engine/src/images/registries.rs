@@ -224,11 +224,12 @@ fn search_spec(wish: SearchWish) -> Result<Option<SearchSpec>> {
 /// A registry's failure, as Docker's clients expect it: a registry that cannot be reached, or that
 /// was not told who asks, is a failure of the engine for them.
 fn registry_error(error: DistributionError) -> EngineError {
-    let nobody = matches!(
-        &error,
-        DistributionError::Registry(RegistryError::NoCredentials)
-            | DistributionError::Pull { cause: RegistryError::NoCredentials, .. }
-    );
+    let nobody = match &error {
+        DistributionError::Registry(cause) | DistributionError::Pull { cause, .. } => {
+            matches!(**cause, RegistryError::NoCredentials)
+        }
+        _ => false,
+    };
     match error {
         DistributionError::Store(error) => store_error(error),
         error => {

@@ -117,9 +117,7 @@ fn tls_text(host: &str, cause: &io::Error) -> String {
             }
             other => format!("x509: {other}"),
         },
-        Some(rustls::Error::AlertReceived(alert)) => {
-            return format!("remote error: tls: {alert:?}");
-        }
+        Some(rustls::Error::AlertReceived(_)) => return io_text(cause),
         Some(other) => return format!("tls: {other}"),
     };
     format!("tls: failed to verify certificate: {reason}")

@@ -46,7 +46,7 @@ pub(super) fn live(root: &Path) {
 }
 
 /// As a registry's client does: the first layer comes in two parts.
-pub(super) fn pull(store: &Store, name: &str, layers: &[&[u8]], directory: &Path) -> Digest {
+pub(crate) fn pull(store: &Store, name: &str, layers: &[&[u8]], directory: &Path) -> Digest {
     let mut pending = Vec::new();
     let mut forms = Vec::new();
     for (number, layer) in layers.iter().enumerate() {

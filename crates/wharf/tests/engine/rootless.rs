@@ -193,6 +193,7 @@ fn what_containers_are(user: &User) {
         let words = [&["run", "--rm"], flags, &["busybox", "sh", "-c", "ls /sys /dev/shm"]];
         assert_eq!(user.wharf(&words.concat()).code, 0, "{flags:?}");
     }
+    no_process_is_left(user);
     let mounted = "mkdir /m && mount -t tmpfs t /m && echo mounted";
     assert_eq!(user.run(&["--privileged"], &["sh", "-c", mounted]).ok(), "mounted\n");
     let info = user.docker(&["info", "--format", "{{json .SecurityOptions}} {{.CgroupDriver}}"]);
@@ -201,6 +202,20 @@ fn what_containers_are(user: &User) {
     assert!(warned.contains("without cgroups"), "{warned}");
     user.docker(&["run", "-d", "--name", "other", "--network", "none", "busybox", "sleep", "1000"])
         .ok();
+}
+
+/// Neither process ids of its own nor a cgroup: what belongs to it ends with it all the same.
+fn no_process_is_left(user: &User) {
+    let before = user.processes();
+    let script = "for i in 1 2 3; do setsid sh -c 'sleep 4321; true' & done";
+    let ran = user.wharf(&["run", "--rm", "--pid", "host", "busybox", "sh", "-c", script]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let is_left = |pid: &&i32| {
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        !before.contains(*pid) && line.contains("4321")
+    };
+    let left = user.processes().iter().filter(is_left).count();
+    assert_eq!(left, 0);
 }
 
 /// What root and user 1000 write is the user's and a subordinate id's outside.
