@@ -21,7 +21,10 @@ use crate::tar::Segment;
 
 pub use replay::LayerStream;
 
-/// A recipe's name in the layer's directory.
+/// The directory of a layer's files, in the layer's directory.
+pub const FILES: &str = "fs";
+
+/// A recipe's name beside it.
 pub const RECIPE: &str = "recipe";
 
 /// The directory beside it, of files that were replaced later in their own archive.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use archive::decompress::Decompressor;
-use archive::recipe::{RECIPE, Recipe, SPARE};
+use archive::recipe::{FILES, RECIPE, Recipe, SPARE};
 use archive::unpack::{LayerFacts, UnpackLimits};
 use oci::{Descriptor, Digest};
 use stdx::Kind;
@@ -143,6 +143,15 @@ impl Store {
         Ok(pending(place, diff_id, facts, Some((form.clone(), blob))))
     }
 
+    /// As [`Store::unpack_layer`], of a compressed layer in an image archive, whose bytes are kept.
+    pub(crate) fn unpack_archived(
+        &self,
+        form: &Descriptor,
+        input: &mut dyn Read,
+    ) -> Result<PendingLayer, StoreError> {
+        self.unpack_blob(Arriving::of_archive(self, form, input)?, form)
+    }
+
     fn unpack_stream(
         &self,
         input: &mut dyn Read,
@@ -151,7 +160,7 @@ impl Store {
         let directory = self.shared.layout.tmp_name("layer-");
         disk::create_dir(&directory, 0o700)?;
         let unkept = Unkept(Some(directory.clone()));
-        let fs = directory.join("fs");
+        let fs = directory.join(FILES);
         disk::create_dir(&fs, 0o755)?;
         if recipe == Recipe::Written {
             disk::create_dir(&directory.join(SPARE), 0o700)?;

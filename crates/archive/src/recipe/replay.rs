@@ -10,7 +10,7 @@ use std::path::Path;
 
 use sys::rustix::fs::{self, Mode, OFlags, ResolveFlags};
 
-use super::{ASIDE, CONTENT, END, LITERAL, LITERAL_BYTES_MAX, MAGIC, RECIPE, SPARE};
+use super::{ASIDE, CONTENT, END, FILES, LITERAL, LITERAL_BYTES_MAX, MAGIC, RECIPE, SPARE};
 use crate::tar::Segment;
 
 /// The kernel's `PATH_MAX`.
@@ -62,7 +62,7 @@ impl LayerStream {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = |name| fs::openat(fs::CWD, directory.join(name), flags, Mode::empty());
         // Most layers have no spare files, and no directory for them.
-        let root = open("fs")?;
+        let root = open(FILES)?;
         let spare = if aside.is_empty() { root.try_clone()? } else { open(SPARE)? };
         Ok(LayerStream { events, root, spare, aside, contents: 0, now: Now::Between })
     }

@@ -17,7 +17,7 @@ use stdx::Kind;
 use sys::rustix;
 
 use super::{LayerError, LayerFacts, UnpackLimits, unpack_recorded};
-use crate::recipe::Recipe;
+use crate::recipe::{FILES, Recipe};
 
 /// How layers are unpacked.
 #[derive(Clone, Debug)]
@@ -254,16 +254,18 @@ fn work(arguments: &[OsString]) -> Result<LayerFacts, WorkError> {
     let [wish] = arguments else { return Err(WorkError::Arguments) };
     let wish = wish.to_str().and_then(|wish| serde_json::from_str(wish).ok());
     let (limits, recipe): (UnpackLimits, Recipe) = wish.ok_or(WorkError::Arguments)?;
-    // Outside the directory that becomes the whole world in the jail.
-    let recipe = recipe.place(Path::new(".")).map_err(WorkError::Jail)?;
     let root = jail().map_err(WorkError::Jail)?;
+    // In the same mount as the files: some of them are put aside there.
+    let recipe = recipe.place(&Path::new("/").join(FILES)).map_err(WorkError::Jail)?;
     unpack_recorded(io::stdin().lock(), root.as_fd(), &limits, recipe).map_err(WorkError::Layer)
 }
 
-/// Locks this process into its working directory, which is the layer's.
+/// Locks this process into the layer's directory, which holds its files (its working directory) and
+/// what is beside them; gives the directory of the files.
 fn jail() -> io::Result<OwnedFd> {
     sys::process::set_parent_death_signal(sys::libc::SIGKILL)?;
-    let root = sys::jail::enter(File::open(".")?.into(), KEPT_CAPABILITIES)?;
+    sys::jail::enter(File::open("..")?.into(), KEPT_CAPABILITIES)?;
+    let root = File::open(Path::new("/").join(FILES))?.into();
     sys::process::set_rlimit(sys::libc::RLIMIT_AS, WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES)?;
     sys::process::set_rlimit(sys::libc::RLIMIT_NOFILE, WORKER_FILES, WORKER_FILES)?;
     Ok(root)
