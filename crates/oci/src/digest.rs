@@ -318,6 +318,11 @@ impl<R: Read> HashingReader<R> {
         HashingReader { inner, hasher: Hasher::new() }
     }
 
+    /// With the algorithm of the digest that is expected.
+    pub fn expecting(inner: R, digest: &Digest) -> HashingReader<R> {
+        HashingReader { inner, hasher: Hasher::with(digest.algorithm()) }
+    }
+
     /// The reader, the digest and the number of bytes so far.
     pub fn finish(self) -> (R, Digest, u64) {
         let bytes = self.hasher.bytes();

@@ -9,11 +9,11 @@ mod intake;
 mod layout;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io::Read;
 
-use oci::{Digest, Platform, Reference};
+use oci::{Descriptor, Digest, Platform, Reference};
 
 use crate::error::StoreError;
 use crate::store::Store;
@@ -66,6 +66,7 @@ impl std::fmt::Display for Loaded {
 }
 
 /// An image that is whole but not added.
+#[derive(Default)]
 struct Assembled {
     config: Vec<u8>,
     /// Members that hold the layers, lowest first.
@@ -73,6 +74,12 @@ struct Assembled {
     names: Vec<Reference>,
     parent: Option<Digest>,
     manifest: Option<Vec<u8>>,
+    /// What the names stand for, if all of the image is kept as registries have it.
+    target: Option<Descriptor>,
+    /// What else the target leads to: indexes, and what is said about the images.
+    documents: Vec<(Digest, Vec<u8>)>,
+    /// The same on another platform: no line of its own.
+    is_further: bool,
 }
 
 impl Store {
@@ -101,16 +108,19 @@ impl Store {
             intake.verify_layers(image)?;
         }
         let wanted = images.iter().flat_map(|image| image.layers.iter());
-        let lease = intake.commit_layers(wanted)?;
+        let mut lease = intake.commit_layers(wanted)?;
         let mut loaded = Vec::new();
         for image in images {
-            let Assembled { config, names, parent, manifest, .. } = image;
+            for (digest, bytes) in &image.documents {
+                lease.absorb(self.put_document(digest, bytes)?);
+            }
+            let Assembled { config, names, parent, manifest, target, .. } = image;
             let id = self.add_image(&config, &lease, parent, manifest.as_deref())?;
-            if names.is_empty() {
+            if names.is_empty() && !image.is_further {
                 loaded.push(Loaded::Id(id.clone()));
             }
             for name in names {
-                if let Some(before) = self.tag(&id, &name)? {
+                if let Some(before) = self.set_name(&name, &id, target.as_ref())? {
                     loaded.push(Loaded::Renamed { name: name.clone(), id: before });
                 }
                 loaded.push(Loaded::Name { name, id: id.clone() });

@@ -174,6 +174,12 @@ impl Store {
         target.manifests.iter().map(|reached| reached.describe(self, &state)).collect()
     }
 
+    /// The indexes that lead from an image's target to its manifests, the target itself first; of
+    /// a target that is a manifest, none.
+    pub(crate) fn target_indexes(&self, target: &Descriptor) -> Vec<Digest> {
+        Target::read(&self.shared.layout, target).indexes
+    }
+
     /// What an image's first name stands for, or else the manifest that it came with; of an image
     /// that was made here, nothing.
     pub fn image_target(&self, image: &Image) -> Option<Descriptor> {

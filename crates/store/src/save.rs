@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
 use oci::reference::AnyReference;
-use oci::{Digest, HashingReader, Platform, Reference};
+use oci::{Descriptor, Digest, HashingReader, Platform, Reference, media_type};
 use stdx::fs::PathError;
 
 use crate::error::StoreError;
@@ -23,6 +23,8 @@ use archive::tar::{Entry, EntryKind, Time, Writer};
 #[derive(Clone, Debug)]
 pub struct SavePlan {
     images: Vec<(Image, Vec<Reference>)>,
+    /// Nothing for other platforms is written.
+    is_one_platform: bool,
 }
 
 impl SavePlan {
@@ -43,9 +45,15 @@ impl Store {
         names: &[String],
         platform: Option<&Platform>,
     ) -> Result<SavePlan, StoreError> {
-        let mut plan = SavePlan { images: Vec::new() };
+        let mut plan = SavePlan { images: Vec::new(), is_one_platform: platform.is_some() };
         for name in names {
             for (id, reference) in self.named(name)? {
+                let id = match (platform, &reference) {
+                    (Some(platform), Some(reference)) => {
+                        self.resolve_for(&reference.to_string(), platform)?.unwrap_or(id)
+                    }
+                    _ => id,
+                };
                 self.add_to(&mut plan, &id, reference)?;
             }
         }
@@ -103,16 +111,18 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the archive. The layers are those that were loaded, byte for byte.
+    /// Writes the archive. What was pulled or loaded as registries have it is written so: the
+    /// manifest or index that its name stands for, with every platform that is here. Other layers
+    /// are those that were loaded or made, byte for byte and uncompressed.
     ///
     /// # Errors
     /// [`StoreError::MissingLayer`] when one cannot be made as it was, [`StoreError::Disk`] when
     /// the output fails. The archive is not whole then.
     pub fn save(&self, plan: &SavePlan, output: &mut dyn Write) -> Result<(), StoreError> {
-        let layers: BTreeSet<Digest> =
-            plan.images.iter().flat_map(|(image, _)| image.layers.iter().cloned()).collect();
-        let layers: Vec<Digest> = layers.into_iter().collect();
-        let lease = self.lease_layers(&layers)?;
+        let mut leases = Vec::new();
+        for id in plan.images() {
+            leases.push(self.lease_image(id)?);
+        }
         let mut archive = Archive { writer: Writer::new(output), written: BTreeSet::new() };
         archive.directory("blobs/")?;
         archive.directory("blobs/sha256/")?;
@@ -121,43 +131,93 @@ impl Store {
             let missing = || StoreError::NoSuchImage { reference: image.id.to_string() };
             let config = self.blob(&image.id).ok_or_else(missing)?;
             archive.blob(&image.id, &config)?;
-            let mut sizes = Vec::new();
-            for diff_id in &image.layers {
-                let size = self.layer(diff_id).map_or(0, |layer| layer.facts.stream_bytes);
-                sizes.push((diff_id.clone(), size));
-                self.save_layer(&mut archive, diff_id, size)?;
-            }
-            let manifest = documents::manifest(&image.id, config.len(), &sizes);
-            archive.blob(&Digest::of(&manifest), &manifest)?;
-            saved.push(documents::Saved { image, names, manifest, layers: sizes });
+            let one = match self.own_manifest(image) {
+                Some((own, bytes)) => {
+                    self.save_as_it_came(&mut archive, plan, image, own, &bytes)?
+                }
+                None => self.save_made(&mut archive, image, config.len())?,
+            };
+            let (entry, layers) = one;
+            saved.push(documents::Saved { image, names, entry, layers });
         }
         for (name, text) in documents::all(&saved) {
             archive.file(name, &text)?;
         }
-        archive.writer.finish().map(drop).map_err(failed("end"))?;
-        drop(lease);
-        Ok(())
+        archive.writer.finish().map(drop).map_err(failed("end"))
     }
 
-    fn save_layer(
+    /// An image whose layers have no other form. Gives what stands for it, and its layers.
+    fn save_made(
         &self,
         archive: &mut Archive<'_>,
-        diff_id: &Digest,
-        size: u64,
+        image: &Image,
+        config_bytes: usize,
+    ) -> Result<(Descriptor, Vec<Descriptor>), StoreError> {
+        let mut layers = Vec::new();
+        for diff_id in &image.layers {
+            let size = self.layer(diff_id).map_or(0, |layer| layer.facts.stream_bytes);
+            let digest = diff_id.clone();
+            let layer = Descriptor { digest, size, ..Descriptor::of(media_type::OCI_LAYER, b"") };
+            let missing = || StoreError::MissingLayer { diff_id: diff_id.clone() };
+            archive.stream(&layer, || self.layer_stream(diff_id), missing)?;
+            layers.push(layer);
+        }
+        let manifest = documents::manifest(&image.id, config_bytes, &layers);
+        let own = Descriptor::of(media_type::OCI_MANIFEST, &manifest);
+        archive.blob(&own.digest, &manifest)?;
+        Ok((own, layers))
+    }
+
+    /// An image whose layers are kept as registries have them, and all that its target leads to.
+    fn save_as_it_came(
+        &self,
+        archive: &mut Archive<'_>,
+        plan: &SavePlan,
+        image: &Image,
+        own: Descriptor,
+        bytes: &[u8],
+    ) -> Result<(Descriptor, Vec<Descriptor>), StoreError> {
+        let parsed = oci::Document::parse(bytes, Some(&own.media_type));
+        let parsed = parsed.map_err(|error| StoreError::bad_image_of("save the image", error))?;
+        let oci::Document::Manifest(manifest) = parsed else {
+            return Err(StoreError::bad_image("save the image: its manifest is an index"));
+        };
+        archive.blob(&own.digest, bytes)?;
+        self.save_blobs(archive, &manifest.layers)?;
+        let target = image.target.as_ref().filter(|target| **target != own);
+        let Some(target) = target.filter(|_| !plan.is_one_platform) else {
+            return Ok((own, manifest.layers));
+        };
+        for digest in self.target_indexes(target) {
+            self.save_document(archive, &digest)?;
+        }
+        for one in self.target_manifests(image) {
+            let Some(further) = one.manifest.filter(|_| one.is_available) else { continue };
+            let parts: Vec<Descriptor> =
+                further.layers.iter().chain([&further.config]).cloned().collect();
+            if parts.iter().all(|part| self.has_blob(&part.digest)) {
+                self.save_document(archive, &one.descriptor.digest)?;
+                self.save_blobs(archive, &parts)?;
+            }
+        }
+        Ok((target.clone(), manifest.layers))
+    }
+
+    fn save_document(&self, archive: &mut Archive<'_>, digest: &Digest) -> Result<(), StoreError> {
+        let missing = || StoreError::NoSuchImage { reference: digest.to_string() };
+        let bytes = self.blob(digest).ok_or_else(missing)?;
+        archive.blob(digest, &bytes)
+    }
+
+    fn save_blobs(
+        &self,
+        archive: &mut Archive<'_>,
+        blobs: &[Descriptor],
     ) -> Result<(), StoreError> {
-        if !archive.written.insert(diff_id.clone()) {
-            return Ok(());
-        }
-        let mut stream = HashingReader::new(self.layer_stream(diff_id)?);
-        let entry = entry(&blob_name(diff_id), EntryKind::File { size, segments: None });
-        archive.writer.append(&entry, &mut stream).map_err(failed("write a layer to"))?;
-        // A recipe that gives more than it should, or something else, is as bad as one too short.
-        let more = stream.read(&mut [0; 1]).map_err(failed("write a layer to"))?;
-        let (_, digest, _) = stream.finish();
-        match more == 0 && digest == *diff_id {
-            true => Ok(()),
-            false => Err(StoreError::MissingLayer { diff_id: diff_id.clone() }),
-        }
+        blobs.iter().try_for_each(|blob| {
+            let missing = || StoreError::MissingLayer { diff_id: blob.digest.clone() };
+            archive.stream(blob, || self.open_blob(&blob.digest), missing)
+        })
     }
 }
 
@@ -187,6 +247,26 @@ impl Archive<'_> {
         }
     }
 
+    /// Writes what `open` gives, which must be what it is called.
+    fn stream<R: Read>(
+        &mut self,
+        blob: &Descriptor,
+        open: impl FnOnce() -> Result<R, StoreError>,
+        missing: impl Fn() -> StoreError,
+    ) -> Result<(), StoreError> {
+        if !self.written.insert(blob.digest.clone()) {
+            return Ok(());
+        }
+        let mut stream = HashingReader::expecting(open()?, &blob.digest);
+        let kind = EntryKind::File { size: blob.size, segments: None };
+        let entry = entry(&blob_name(&blob.digest), kind);
+        self.writer.append(&entry, &mut stream).map_err(failed("write a layer to"))?;
+        // More than it should be, or something else, is as bad as too little.
+        let more = stream.read(&mut [0; 1]).map_err(failed("write a layer to"))?;
+        let (_, digest, _) = stream.finish();
+        if more == 0 && digest == blob.digest { Ok(()) } else { Err(missing()) }
+    }
+
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let kind = EntryKind::File { size: bytes.len() as u64, segments: None };
         self.writer.append(&entry(name, kind), bytes).map_err(failed("write"))
@@ -194,7 +274,7 @@ impl Archive<'_> {
 }
 
 fn blob_name(digest: &Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
+    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
 /// The same images always give the same bytes: no times.

@@ -53,7 +53,9 @@ impl IngestedBlob {
 
 impl Drop for IngestedBlob {
     fn drop(&mut self) {
-        if self.is_moved || disk::free_bytes(&self.path).is_ok_and(|free| free >= FREE_BYTES_MIN) {
+        let is_resumable = self.path.starts_with(self.store.shared.layout.ingests());
+        let has_room = || disk::free_bytes(&self.path).is_ok_and(|free| free >= FREE_BYTES_MIN);
+        if self.is_moved || (is_resumable && has_room()) {
             return;
         }
         let slots = self.store.shared.ingests.slots();
@@ -76,7 +78,7 @@ pub(crate) struct Arriving<'a> {
     path: PathBuf,
     file: File,
     live: Option<&'a mut dyn Read>,
-    /// It is in `ingest/`, and goes when it is no good.
+    /// It is new, and goes when it is no good.
     is_ingest: bool,
     /// Bytes that were here at the start.
     replayed: u64,
@@ -99,6 +101,18 @@ impl<'a> Arriving<'a> {
         Arriving::open(store, form, path, &options, live, offset)
     }
 
+    /// From an archive: nobody asks for the rest of it later.
+    pub(crate) fn of_archive(
+        store: &Store,
+        form: &Descriptor,
+        live: &'a mut dyn Read,
+    ) -> Result<Arriving<'a>, StoreError> {
+        let path = store.shared.layout.tmp_name("blob-");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        Arriving::open(store, form, path, &options, Some(live), 0)
+    }
+
     /// Of one that is here whole.
     pub(super) fn of_blob(store: &Store, form: &Descriptor) -> Result<Arriving<'a>, StoreError> {
         let path = store.shared.layout.blob(&form.digest);
@@ -115,7 +129,8 @@ impl<'a> Arriving<'a> {
         replayed: u64,
     ) -> Result<Arriving<'a>, StoreError> {
         let file = options.open(&path).map_err(PathError::of("open", &path));
-        let is_ingest = path.starts_with(store.shared.layout.ingests());
+        let layout = &store.shared.layout;
+        let is_ingest = !path.starts_with(layout.blobs(form.digest.algorithm()));
         let hasher = Hasher::with(form.digest.algorithm());
         Ok(Arriving {
             store: store.clone(),
@@ -156,7 +171,8 @@ impl<'a> Arriving<'a> {
     /// help.
     pub(crate) fn give_up(mut self, error: StoreError) -> StoreError {
         let error = self.failure.take().unwrap_or(error);
-        let is_resumable = matches!(&error, StoreError::Ingest(IngestError::Source { .. }));
+        let is_resumable = matches!(&error, StoreError::Ingest(IngestError::Source { .. }))
+            && self.path.starts_with(self.store.shared.layout.ingests());
         if self.is_ingest && !is_resumable {
             remove(&self.path);
         }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::Assembled;
 use super::intake::{Intake, no_such_file};
+use super::layout;
 use crate::error::StoreError;
 
 /// Largest `manifest.json`.
@@ -27,7 +28,9 @@ pub(super) fn assemble(intake: &Intake<'_>) -> Result<Vec<Assembled>, StoreError
     let bytes = intake.document(b"manifest.json").unwrap_or_default();
     let items: Vec<Item> = oci::json::read(bytes, MANIFEST_BYTES_MAX)
         .map_err(|error| StoreError::bad_image_of("invalid manifest.json", error))?;
-    items.into_iter().map(|item| image(intake, item)).collect()
+    let images = items.into_iter().map(|item| image(intake, item)).collect::<Result<_, _>>()?;
+    // Docker writes an OCI layout of the same beside it, which knows more.
+    Ok(layout::complete(intake, images))
 }
 
 fn image(intake: &Intake<'_>, item: Item) -> Result<Assembled, StoreError> {
@@ -50,7 +53,8 @@ fn image(intake: &Intake<'_>, item: Item) -> Result<Assembled, StoreError> {
     let names = item.repo_tags.unwrap_or_default();
     let names = names.iter().map(|name| tagged(name)).collect::<Result<_, _>>()?;
     let parent = item.parent.and_then(|parent| Digest::parse(&parent).ok());
-    Ok(Assembled { config: bytes.to_vec(), layers, names, parent, manifest: None })
+    let config = bytes.to_vec();
+    Ok(Assembled { config, layers, names, parent, ..Assembled::default() })
 }
 
 /// Only Linux images run here; an image that does not say is one.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
-use oci::{Digest, HashingReader, ImageConfig};
+use oci::{Descriptor, Digest, HashingReader, ImageConfig, Manifest, media_type};
 
 use super::{Assembled, LoadProgress};
 use crate::error::StoreError;
 use crate::layer::PendingLayer;
 use crate::lease::Lease;
 use crate::store::Store;
-use archive::decompress::{self, Decompressor};
+use archive::decompress::{self, Compression, Decompressor};
 use archive::tar::{self, Entry, EntryKind, Limits, Reader};
 
 /// Members of the outer archive: images have a few hundred layers at most, three members each.
@@ -50,8 +50,11 @@ enum Member {
         diff_id: Digest,
         blob: Digest,
     },
-    /// In the store already.
-    KnownLayer(Digest),
+    /// In the store already, and called by this digest in the archive.
+    KnownLayer {
+        diff_id: Digest,
+        blob: Digest,
+    },
     BadLayer(Option<StoreError>),
     Link(Vec<u8>),
     TooLarge,
@@ -110,12 +113,12 @@ fn member<R: Read>(
         EntryKind::HardLink(target) => return Ok(normal(target).map(Member::Link)),
         _ => return Ok(None),
     };
-    let known = blob_name(path).filter(|digest| intake.store.has_layer(digest));
-    if let Some(diff_id) = known
+    if let Some(blob) = blob_name(path)
+        && let Some(diff_id) = known_layer(intake.store, &blob)
         && let Ok(lease) = intake.store.lease_layers(std::slice::from_ref(&diff_id))
     {
         intake.known.push(lease);
-        return Ok(Some(Member::KnownLayer(diff_id)));
+        return Ok(Some(Member::KnownLayer { diff_id, blob }));
     }
     let failed = |cause| StoreError::bad_image_of("read the image archive", cause);
     let mut start = Vec::new();
@@ -123,8 +126,11 @@ fn member<R: Read>(
     content.by_ref().take(tar::BLOCK_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
     let depth = path.split(|byte| *byte == b'/').count();
     if depth <= LAYER_DEPTH_MAX && may_be_layer(&start) {
+        let form = form(path, &start, size);
         let input = io::Cursor::new(start).chain(content);
-        return layer(intake.store, path, size, input, progress).map(Some);
+        let told =
+            Told { input, progress, id: &short_name(path), current: 0, next: 0, total: size };
+        return layer(intake.store, form.as_ref(), told).map(Some);
     }
     if size > DOCUMENT_BYTES_MAX {
         return Ok(Some(Member::TooLarge));
@@ -133,17 +139,34 @@ fn member<R: Read>(
     Ok(Some(Member::Document(start)))
 }
 
+/// The layer that the archive calls by this digest, if it is here: in this form, or as it is.
+fn known_layer(store: &Store, blob: &Digest) -> Option<Digest> {
+    let by_form = store.layer_of_blob(blob).filter(|_| store.has_blob(blob));
+    by_form.or_else(|| store.has_layer(blob).then(|| blob.clone()))
+}
+
+/// A compressed layer under the name that registries give it is kept as it is.
+fn form(path: &[u8], start: &[u8], size: u64) -> Option<Descriptor> {
+    let digest = blob_name(path)?;
+    let media_type = match decompress::recognize(start).ok()? {
+        Compression::Plain => return None,
+        Compression::Gzip => media_type::OCI_LAYER_GZIP,
+        Compression::Zstd => media_type::OCI_LAYER_ZSTD,
+    };
+    Some(Descriptor { digest, size, ..Descriptor::of(media_type, b"") })
+}
+
 fn layer(
     store: &Store,
-    path: &[u8],
-    total: u64,
-    input: impl Read,
-    progress: &mut dyn FnMut(&LoadProgress<'_>),
+    form: Option<&Descriptor>,
+    told: Told<'_, impl Read>,
 ) -> Result<Member, StoreError> {
-    let id = short_name(path);
-    let told = Told { input, progress, id: &id, current: 0, next: 0, total };
     let mut input = HashingReader::new(told);
-    match store.unpack_layer(&mut input) {
+    let unpacked = match form {
+        Some(form) => store.unpack_archived(form, &mut input),
+        None => store.unpack_layer(&mut input),
+    };
+    match unpacked {
         Ok(pending) => {
             let (_, blob, _) = input.finish();
             let diff_id = pending.diff_id().clone();
@@ -187,10 +210,23 @@ impl<'a> Intake<'a> {
         match self.member(path).map(|(_, member)| member) {
             Some(Member::Document(bytes)) => digest.verify(bytes).is_ok(),
             Some(Member::Layer { blob, .. }) => blob == digest,
-            Some(Member::KnownLayer(diff_id)) => diff_id == digest,
+            Some(Member::KnownLayer { blob, .. }) => blob == digest,
             Some(Member::BadLayer(_)) => true,
             Some(Member::Link(_) | Member::TooLarge) | None => false,
         }
+    }
+
+    /// Whether all layers of a manifest are kept in the form that it names.
+    pub(super) fn keeps_layers_of(&self, manifest: &Manifest) -> bool {
+        manifest.layers.iter().all(|layer| {
+            match self.member(&blob_path(&layer.digest)).map(|(_, member)| member) {
+                Some(Member::Layer { pending: Some(pending), blob, .. }) => {
+                    pending.blob().is_some() && *blob == layer.digest
+                }
+                Some(Member::KnownLayer { blob, .. }) => self.store.has_blob(blob),
+                _ => false,
+            }
+        })
     }
 
     /// Makes the layers that are wanted visible, and throws the others away.
@@ -227,7 +263,7 @@ impl<'a> Intake<'a> {
             .map_err(|error| StoreError::bad_image_of("invalid image configuration", error))?;
         for (at, (path, expected)) in image.layers.iter().zip(&config.rootfs.diff_ids).enumerate() {
             let found = match self.member(path).map(|(_, member)| member) {
-                Some(Member::Layer { diff_id, .. } | Member::KnownLayer(diff_id)) => diff_id,
+                Some(Member::Layer { diff_id, .. } | Member::KnownLayer { diff_id, .. }) => diff_id,
                 // Its own error says more, when it is asked for.
                 Some(Member::BadLayer(_)) => continue,
                 _ => return Err(no_such_file(path)),
@@ -261,6 +297,11 @@ fn normal(path: &[u8]) -> Option<Vec<u8>> {
     Some(parts.join(&b'/'))
 }
 
+/// Where an OCI layout has a blob (image-spec image-layout.md#blobs).
+pub(super) fn blob_path(digest: &Digest) -> Vec<u8> {
+    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex()).into_bytes()
+}
+
 /// The digest that the path `blobs/sha256/HEX` promises.
 fn blob_name(path: &[u8]) -> Option<Digest> {
     let hex = path.strip_prefix(b"blobs/sha256/")?;
@@ -270,7 +311,7 @@ fn blob_name(path: &[u8]) -> Option<Digest> {
 /// Whether a member that begins so can be a layer.
 fn may_be_layer(start: &[u8]) -> bool {
     match decompress::recognize(start) {
-        Ok(decompress::Compression::Plain) => tar::may_begin(start),
+        Ok(Compression::Plain) => tar::may_begin(start),
         Ok(_) => true,
         Err(_) => false,
     }

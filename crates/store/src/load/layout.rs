@@ -1,16 +1,21 @@
 //! `index.json`, an OCI image layout (image-spec image-layout.md).
 
+use std::collections::BTreeMap;
+
 use oci::media_type;
 use oci::{Descriptor, Digest, Document, ImageConfig, Index, Manifest, Platform, Reference};
 
 use super::Assembled;
 use super::docker::verify_os;
-use super::intake::Intake;
+use super::intake::{Intake, blob_path};
 use crate::error::StoreError;
 use crate::named::is_attestation;
 
 /// Indexes in indexes.
 const DEPTH_MAX: usize = 4;
+
+/// What one entry leads to; an index lists as many manifests at most.
+const LEAVES_MAX: usize = oci::manifest::DESCRIPTORS_MAX;
 
 /// All images of the layout that fit the platform. Each entry of the outermost index is an image of
 /// its own; where an entry is itself an index, its best manifest is taken.
@@ -34,15 +39,118 @@ pub(super) fn assemble(
             "no suitable image found in the archive for the platform {platform}"
         )));
     }
-    entries.into_iter().map(|entry| image(intake, entry, platform)).collect()
+    let mut images = Vec::new();
+    for entry in entries {
+        let (bytes, manifest) = manifest(intake, entry, platform)?;
+        let mut image = image(intake, bytes, &manifest)?;
+        image.names = name(entry).into_iter().collect();
+        images.extend(targeted(intake, image, entry, &manifest));
+    }
+    Ok(images)
 }
 
-fn image(
+/// Finds for images of a `manifest.json` what an `index.json` beside it says of them: the manifest
+/// or index that their names stand for.
+pub(super) fn complete(intake: &Intake<'_>, images: Vec<Assembled>) -> Vec<Assembled> {
+    let bytes = intake.document(b"index.json").unwrap_or_default();
+    let Ok(Document::Index(index)) = parse(bytes, None) else { return images };
+    let of = |image: Assembled| {
+        let id = Digest::of(&image.config);
+        for entry in index.manifests.iter().filter(|entry| is_named_as(entry, &image)) {
+            let tree = Tree::of(intake, entry);
+            let own = tree.leaves.iter().find(|leaf| leaf.manifest.config.digest == id);
+            if let Some(own) = own {
+                return targeted(intake, image, entry, &own.manifest);
+            }
+        }
+        vec![image]
+    };
+    images.into_iter().flat_map(of).collect()
+}
+
+fn is_named_as(entry: &Descriptor, image: &Assembled) -> bool {
+    name(entry).map_or(image.names.is_empty(), |name| image.names.contains(&name))
+}
+
+/// An image and, if all of it is kept as registries have it, what its name stands for: the images
+/// for further platforms come first.
+fn targeted(
     intake: &Intake<'_>,
+    mut main: Assembled,
     entry: &Descriptor,
-    platform: &Platform,
-) -> Result<Assembled, StoreError> {
-    let (manifest_bytes, manifest) = manifest(intake, entry, platform)?;
+    own: &Manifest,
+) -> Vec<Assembled> {
+    if main.names.is_empty() || !intake.keeps_layers_of(own) {
+        return vec![main];
+    }
+    let tree = Tree::of(intake, entry);
+    let mut images = Vec::new();
+    for leaf in &tree.leaves {
+        let is_image = !leaf.is_attestation && intake.keeps_layers_of(&leaf.manifest);
+        if leaf.manifest.config == own.config {
+            main.manifest = Some(leaf.bytes.to_vec());
+        } else if is_image
+            && let Ok(further) = image(intake, leaf.bytes, &leaf.manifest)
+            && intake.verify_layers(&further).is_ok()
+        {
+            images.push(Assembled { is_further: true, ..further });
+        }
+    }
+    main.target = Some(Descriptor { annotations: BTreeMap::new(), ..entry.clone() });
+    main.documents = tree.documents;
+    images.push(main);
+    images
+}
+
+/// What an entry leads to and is in the archive.
+#[derive(Default)]
+struct Tree<'a> {
+    leaves: Vec<Leaf<'a>>,
+    /// Indexes, and what belongs to no image that can be made.
+    documents: Vec<(Digest, Vec<u8>)>,
+}
+
+struct Leaf<'a> {
+    bytes: &'a [u8],
+    manifest: Manifest,
+    is_attestation: bool,
+}
+
+impl<'a> Tree<'a> {
+    fn of(intake: &'a Intake<'_>, entry: &Descriptor) -> Tree<'a> {
+        let mut tree = Tree::default();
+        tree.follow(intake, entry, 0);
+        tree
+    }
+
+    fn follow(&mut self, intake: &'a Intake<'_>, entry: &Descriptor, depth: usize) {
+        let is_full = self.leaves.len() + self.documents.len() > LEAVES_MAX;
+        let Ok(bytes) = blob(intake, &entry.digest) else { return };
+        match parse(bytes, Some(&entry.media_type)) {
+            Ok(Document::Index(index)) if depth < DEPTH_MAX && !is_full => {
+                self.documents.push((entry.digest.clone(), bytes.to_vec()));
+                for entry in &index.manifests {
+                    self.follow(intake, entry, depth + 1);
+                }
+            }
+            Ok(Document::Manifest(manifest)) if !is_full => {
+                let is_attestation = is_attestation(entry);
+                if is_attestation {
+                    self.documents.push((entry.digest.clone(), bytes.to_vec()));
+                    for part in manifest.layers.iter().chain([&manifest.config]) {
+                        let bytes = blob(intake, &part.digest).ok();
+                        let part = bytes.map(|bytes| (part.digest.clone(), bytes.to_vec()));
+                        self.documents.extend(part);
+                    }
+                }
+                self.leaves.push(Leaf { bytes, manifest, is_attestation });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn image(intake: &Intake<'_>, bytes: &[u8], manifest: &Manifest) -> Result<Assembled, StoreError> {
     let config = blob(intake, &manifest.config.digest)?;
     let parsed = ImageConfig::parse(config)
         .map_err(|error| StoreError::bad_image_of("invalid image configuration", error))?;
@@ -59,7 +167,7 @@ fn image(
             let kind = &layer.media_type;
             return Err(StoreError::bad_image(format!("layers of type {kind} are not supported")));
         }
-        let path = path(&layer.digest);
+        let path = blob_path(&layer.digest);
         if !intake.has(&path) {
             return Err(not_found(&layer.digest));
         }
@@ -71,9 +179,8 @@ fn image(
     Ok(Assembled {
         config: config.to_vec(),
         layers,
-        names: name(entry).into_iter().collect(),
-        parent: None,
-        manifest: Some(manifest_bytes.to_vec()),
+        manifest: Some(bytes.to_vec()),
+        ..Assembled::default()
     })
 }
 
@@ -103,12 +210,8 @@ fn parse(bytes: &[u8], media_type: Option<&str>) -> Result<Document, StoreError>
         .map_err(|error| StoreError::bad_image_of("invalid manifest in the archive", error))
 }
 
-fn path(digest: &Digest) -> Vec<u8> {
-    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex()).into_bytes()
-}
-
 fn blob<'a>(intake: &'a Intake<'_>, digest: &Digest) -> Result<&'a [u8], StoreError> {
-    let bytes = intake.document(&path(digest)).ok_or_else(|| not_found(digest))?;
+    let bytes = intake.document(&blob_path(digest)).ok_or_else(|| not_found(digest))?;
     digest.verify(bytes).map(|()| bytes).map_err(|_| wrong(digest))
 }
 

@@ -210,7 +210,7 @@ fn sec_u28_documents_without_measure() {
 }
 
 /// An OCI layout of one image for each platform; compressed by `program`.
-fn oci_layout(name: Option<&str>, program: Option<&str>, nested: bool) -> Vec<u8> {
+pub(crate) fn oci_layout(name: Option<&str>, program: Option<&str>, nested: bool) -> Vec<u8> {
     let mut members: Vec<(String, Vec<u8>)> = Vec::new();
     let mut put = |bytes: Vec<u8>, media_type: &str| {
         let digest = Digest::of(&bytes);
@@ -327,7 +327,7 @@ fn bad_oci_layouts() {
         (&name(manifest.as_bytes()), manifest.as_bytes()),
         ("index.json", index.to_string().as_bytes()),
     ]);
-    check_error(&bytes, "has another digest");
+    check_error(&bytes, "filesystem layer verification failed");
 }
 
 #[test]

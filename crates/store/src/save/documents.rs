@@ -2,28 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use oci::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use oci::{Digest, Reference};
 use serde::Serialize;
 
 use crate::image::Image;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
-
 /// An image that is in the archive.
 pub(super) struct Saved<'a> {
     pub(super) image: &'a Image,
     pub(super) names: &'a [Reference],
-    pub(super) manifest: Vec<u8>,
-    pub(super) layers: Vec<(Digest, u64)>,
+    /// What its names stand for.
+    pub(super) entry: oci::Descriptor,
+    /// Lowest first, in the form in which they are in the archive.
+    pub(super) layers: Vec<oci::Descriptor>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Descriptor<'a> {
-    media_type: &'static str,
+    media_type: &'a str,
     digest: &'a Digest,
     size: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -51,7 +49,7 @@ struct Index<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Source<'a> {
-    media_type: &'static str,
+    media_type: &'a str,
     size: u64,
     digest: &'a Digest,
 }
@@ -67,8 +65,12 @@ struct Item<'a> {
     layer_sources: BTreeMap<String, Source<'a>>,
 }
 
-fn descriptor<'a>(media_type: &'static str, digest: &'a Digest, size: u64) -> Descriptor<'a> {
+fn descriptor<'a>(media_type: &'a str, digest: &'a Digest, size: u64) -> Descriptor<'a> {
     Descriptor { media_type, digest, size, annotations: BTreeMap::new() }
+}
+
+fn of(descriptor: &oci::Descriptor) -> Descriptor<'_> {
+    self::descriptor(&descriptor.media_type, &descriptor.digest, descriptor.size)
 }
 
 fn print(document: &impl Serialize) -> Vec<u8> {
@@ -76,12 +78,16 @@ fn print(document: &impl Serialize) -> Vec<u8> {
 }
 
 /// The manifest of an image.
-pub(super) fn manifest(config: &Digest, config_bytes: usize, layers: &[(Digest, u64)]) -> Vec<u8> {
+pub(super) fn manifest(
+    config: &Digest,
+    config_bytes: usize,
+    layers: &[oci::Descriptor],
+) -> Vec<u8> {
     print(&Manifest {
         schema_version: 2,
-        media_type: MANIFEST,
-        config: descriptor(CONFIG, config, config_bytes as u64),
-        layers: layers.iter().map(|(digest, size)| descriptor(LAYER, digest, *size)).collect(),
+        media_type: OCI_MANIFEST,
+        config: descriptor(OCI_CONFIG, config, config_bytes as u64),
+        layers: layers.iter().map(of).collect(),
     })
 }
 
@@ -104,10 +110,9 @@ pub(super) fn all(saved: &[Saved<'_>]) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn index(saved: &[Saved<'_>]) -> Vec<u8> {
-    let digests: Vec<Digest> = saved.iter().map(|one| Digest::of(&one.manifest)).collect();
     let mut manifests = Vec::new();
-    for (one, digest) in saved.iter().zip(&digests) {
-        let bare = || descriptor(MANIFEST, digest, one.manifest.len() as u64);
+    for one in saved {
+        let bare = || of(&one.entry);
         if one.names.is_empty() {
             manifests.push(bare());
         }
@@ -120,7 +125,7 @@ fn index(saved: &[Saved<'_>]) -> Vec<u8> {
             manifests.push(Descriptor { annotations, ..bare() });
         }
     }
-    print(&Index { schema_version: 2, media_type: INDEX, manifests })
+    print(&Index { schema_version: 2, media_type: OCI_INDEX, manifests })
 }
 
 fn items(saved: &[Saved<'_>]) -> Vec<u8> {
@@ -129,27 +134,30 @@ fn items(saved: &[Saved<'_>]) -> Vec<u8> {
         config: super::blob_name(&one.image.id),
         repo_tags: (!one.names.is_empty())
             .then(|| one.names.iter().map(Reference::familiar).collect()),
-        layers: one.layers.iter().map(|(digest, _)| super::blob_name(digest)).collect(),
+        layers: one.layers.iter().map(|layer| super::blob_name(&layer.digest)).collect(),
         parent: one.image.parent.as_ref().filter(is_saved),
-        layer_sources: one
-            .layers
-            .iter()
-            .map(|(digest, size)| {
-                (digest.to_string(), Source { media_type: LAYER, size: *size, digest })
-            })
-            .collect(),
+        layer_sources: one.image.layers.iter().zip(&one.layers).map(source).collect(),
     });
     print(&items.collect::<Vec<_>>())
+}
+
+/// Where the layer of this diff id is.
+fn source<'a>((diff_id, layer): (&Digest, &'a oci::Descriptor)) -> (String, Source<'a>) {
+    let oci::Descriptor { media_type, digest, size, .. } = layer;
+    (diff_id.to_string(), Source { media_type, size: *size, digest })
 }
 
 /// By repository and tag, the image's uppermost layer.
 fn repositories<'a>(saved: &[Saved<'a>]) -> BTreeMap<String, BTreeMap<&'a str, String>> {
     let mut repositories: BTreeMap<String, BTreeMap<&str, String>> = BTreeMap::new();
     for one in saved {
-        let Some((top, _)) = one.layers.last() else { continue };
+        let Some(top) = one.layers.last() else { continue };
         for name in one.names {
             let tag = name.tag().unwrap_or_default();
-            repositories.entry(name.familiar_name()).or_default().insert(tag, top.hex().to_owned());
+            repositories
+                .entry(name.familiar_name())
+                .or_default()
+                .insert(tag, top.digest.hex().to_owned());
         }
     }
     repositories

@@ -69,3 +69,90 @@ fn what_cannot_be_saved_is_told() {
     let error = store.save(&good, &mut Vec::new()).unwrap_err();
     assert!(matches!(error, StoreError::MissingLayer { .. }), "{error}");
 }
+
+/// The index of an archive: what each name stands for.
+fn entries(bytes: &[u8]) -> Vec<serde_json::Value> {
+    let place = tempfile::tempdir().unwrap();
+    let index = run("tar", &["-xO", "index.json"], bytes, place.path());
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    index["manifests"].as_array().unwrap().clone()
+}
+
+#[test]
+fn every_platform_and_every_digest_comes_back() {
+    for program in ["gzip", "zstd"] {
+        let given =
+            crate::load::tests::oci_layout(Some("docker.io/library/app:1"), Some(program), true);
+        let places = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [store, other] =
+            places.each_ref().map(|place| Store::open(place.path(), Unpacker::InProcess).unwrap());
+        assert_eq!(load(&store, &given), ["Loaded image: app:1"]);
+        let bytes = save(&store, &["app:1"]);
+        let digest = |bytes: &[u8]| entries(bytes)[0]["digest"].as_str().unwrap().to_owned();
+        assert_eq!(digest(&bytes), digest(&given), "{program}");
+        assert_eq!(load(&other, &bytes), ["Loaded image: app:1"]);
+        for store in [&store, &other] {
+            let id = store.resolve("app:1").unwrap();
+            let image = store.image(&id).unwrap();
+            assert_eq!(image.target.as_ref().unwrap().digest.to_string(), digest(&given));
+            let all = store.target_manifests(&image);
+            assert_eq!(all.len(), 3);
+            assert!(all.iter().all(|one| one.is_available), "{all:?}");
+            let arm64 = Platform::of("linux", "arm64", "");
+            let further = store.resolve_for("app:1", &arm64).unwrap().unwrap();
+            assert_ne!(further, id);
+            let forms: Vec<_> =
+                image.layers.iter().map(|layer| store.layer_blob(layer).unwrap()).collect();
+            let (own, _) = store.push_manifest(&image, &forms).unwrap();
+            assert_eq!(Some(own.digest), image.manifest);
+        }
+        // Once more gives the same bytes: nothing was made anew.
+        assert_eq!(save(&other, &["app:1"]), bytes);
+        // One platform alone is its manifest.
+        let arm64 = Platform::of("linux", "arm64", "");
+        let plan = store.plan_save(&["app:1".to_owned()], Some(&arm64)).unwrap();
+        let mut alone = Vec::new();
+        store.save(&plan, &mut alone).unwrap();
+        assert_eq!(entries(&alone)[0]["mediaType"], oci::media_type::OCI_MANIFEST);
+        assert!(alone.len() < bytes.len());
+        // Nothing stays.
+        let spec = crate::RemoveSpec { image: "app:1", force: false, prune_parents: true };
+        other.remove(spec, &[]).unwrap();
+        let blobs = std::fs::read_dir(places[1].path().join("blobs/sha256")).unwrap();
+        assert_eq!(blobs.count(), 0);
+    }
+}
+
+#[test]
+fn archives_without_an_index_are_read_by_their_manifest() {
+    // As Docker before 25 and podman write them; the layers may be compressed all the same.
+    let given = crate::load::tests::oci_layout(Some("docker.io/library/app:1"), Some("gzip"), true);
+    let place = tempfile::tempdir().unwrap();
+    let store = Store::open(place.path(), Unpacker::InProcess).unwrap();
+    load(&store, &given);
+    std::fs::write(place.path().join("all.tar"), save(&store, &["app:1"])).unwrap();
+    run("tar", &["--delete", "-f", "all.tar", "index.json", "oci-layout"], b"", place.path());
+    let bytes = std::fs::read(place.path().join("all.tar")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let other = Store::open(other.path(), Unpacker::InProcess).unwrap();
+    assert_eq!(load(&other, &bytes), ["Loaded image: app:1"]);
+    assert_eq!(other.resolve("app:1").unwrap(), store.resolve("app:1").unwrap());
+}
+
+#[test]
+fn a_kept_blob_that_is_damaged_is_not_saved() {
+    let given = crate::load::tests::oci_layout(Some("docker.io/library/app:1"), Some("gzip"), true);
+    let place = tempfile::tempdir().unwrap();
+    let store = Store::open(place.path(), Unpacker::InProcess).unwrap();
+    load(&store, &given);
+    let image = store.image(&store.resolve("app:1").unwrap()).unwrap();
+    let form = store.layer_blob(&image.layers[0]).unwrap();
+    let path = store.shared.layout.blob(&form.digest);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let plan = store.plan_save(&["app:1".to_owned()], None).unwrap();
+    let error = store.save(&plan, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, StoreError::MissingLayer { .. }), "{error}");
+}
