@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cgroup::{Cgroup, CgroupError};
 use docker_api::ContainerConfig;
 use files::{FilesPlace, FilesTask};
 use oci::{Digest, ImageDefaults};
@@ -43,10 +44,8 @@ impl Engine {
         let shown = name.as_ref().map(oci::Reference::familiar);
         // Without cgroups nothing can be paused; Docker commits all the same then.
         let can_pause = !self.services.is_rootless();
-        let paused = can_pause && wish.pause && record.state.state == State::Running;
-        if paused {
-            self.pause_for_commit(caller, &container).await?;
-        }
+        let pauses = can_pause && wish.pause && record.state.state == State::Running;
+        let paused = pauses && self.pause_for_commit(caller, &container).await?;
         let (own, comment) = (record.clone(), wish.comment.clone());
         let made = self
             .with_store(move |services| make(services, &own, defaults, &wish, name.as_ref()))
@@ -66,18 +65,37 @@ impl Engine {
         Ok(text)
     }
 
-    /// An engine that dies now finds the mark when it comes back, and lets the container go on.
-    async fn pause_for_commit(&self, caller: Caller, container: &Container) -> Result<()> {
+    /// Whether it is paused now, or has ended meanwhile: then nothing of it moves either. An engine
+    /// that dies now finds the mark when it comes back, and lets the container go on.
+    async fn pause_for_commit(&self, caller: Caller, container: &Container) -> Result<bool> {
         let mark = self.commit_mark(container);
-        std::fs::write(&mark, b"")
-            .map_err(|error| EngineError::internal("failed to note a pause", error))?;
+        match std::fs::write(&mark, b"") {
+            Ok(()) => {}
+            Err(_) if self.has_ended(container) => return Ok(false),
+            Err(error) => return Err(EngineError::internal("failed to note a pause", error)),
+        }
         let paused = container.ask(caller, &container.id, crate::container::Message::Pause).await;
         failpoint::hit("engine.commit.paused");
         if paused.is_err() {
             // It has ended, and with it its directory.
             std::fs::remove_file(&mark).ok();
         }
-        paused
+        match paused {
+            Ok(()) => Ok(true),
+            Err(_) if self.has_ended(container) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it does not run any more, even if its end was not heard of yet.
+    fn has_ended(&self, container: &Container) -> bool {
+        let record = container.record();
+        let path = self.services.cgroup_path(&record);
+        record.state.state != State::Running
+            || match Cgroup::open(&self.services.hierarchy, &path) {
+                Ok(group) => group.pids().is_ok_and(|pids| pids.is_empty()),
+                Err(error) => matches!(error, CgroupError::Absent { .. }),
+            }
     }
 
     async fn unpause_after_commit(&self, caller: Caller, container: &Container) {

@@ -143,3 +143,15 @@ fn bad_archives_are_refused_and_leave_nothing() {
     assert_eq!(engine.wharf(["images", "-aq"]).ok(), "");
     engine.finish();
 }
+
+/// The pause of a commit meets the end of its container.
+#[test]
+fn what_is_just_ending_can_be_committed() {
+    let engine = Engine::start();
+    for number in 0..12 {
+        let name = format!("short{number}");
+        engine.background(&name, &[], &["touch", "/made"]);
+        engine.wharf(["commit", &name, "short"]).ok();
+    }
+    engine.finish();
+}
