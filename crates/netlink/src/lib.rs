@@ -30,6 +30,7 @@ pub use address::{Address, AddressSpec};
 pub use error::NetlinkError;
 pub use link::{
     BridgeSpec, IpvlanMode, Link, LinkKind, LinkSpec, Mac, MacvlanMode, PeerSpec, PortFlags,
+    is_link_name,
 };
 pub use neighbor::Neighbor;
 pub use route::{Route, RouteSpec};

@@ -43,7 +43,7 @@ const WITHOUT_COUNTERS: u32 = 8;
 const UP: u32 = 1;
 
 /// `IFNAMSIZ` less the zero byte.
-pub(crate) const NAME_BYTES_MAX: usize = 15;
+const NAME_BYTES_MAX: usize = 15;
 
 /// A hardware address.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -466,11 +466,15 @@ fn parse(body: &[u8]) -> Option<Link> {
     })
 }
 
-/// The kernel would cut a name or take it for a pattern.
-fn check_name(name: &str, request: impl Fn() -> String) -> Result<(), NetlinkError> {
+/// Whether a link can be called so: others the kernel would cut, or take for a pattern.
+pub fn is_link_name(name: &str) -> bool {
     let fits = (1..=NAME_BYTES_MAX).contains(&name.len());
     let plain = name.bytes().all(|byte| byte.is_ascii_graphic() && !b"/:%".contains(&byte));
-    match fits && plain && !matches!(name, "." | "..") {
+    fits && plain && !matches!(name, "." | "..")
+}
+
+fn check_name(name: &str, request: impl Fn() -> String) -> Result<(), NetlinkError> {
+    match is_link_name(name) {
         true => Ok(()),
         false => Err(NetlinkError::Invalid {
             request: request(),

@@ -46,11 +46,11 @@ pub enum Family {
 
 /// Names a table.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct TableName {
+pub struct TableName<'a> {
     /// Tables of different families may have the same name.
     pub family: Family,
     /// Its name.
-    pub name: &'static str,
+    pub name: &'a str,
 }
 
 /// A chain to be made.

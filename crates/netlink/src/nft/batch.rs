@@ -54,21 +54,21 @@ impl Batch {
     }
 
     /// Makes a table; an existing one is fine.
-    pub fn add_table(&mut self, table: TableName) {
+    pub fn add_table(&mut self, table: TableName<'_>) {
         let mut message = message(NEW_TABLE, CREATE, table);
         message.text(1, table.name);
         self.push(message, format!("add table `{}`", table.name));
     }
 
     /// Removes a table with everything in it.
-    pub fn delete_table(&mut self, table: TableName) {
+    pub fn delete_table(&mut self, table: TableName<'_>) {
         let mut message = message(DELETE_TABLE, 0, table);
         message.text(1, table.name);
         self.push(message, format!("remove table `{}`", table.name));
     }
 
     /// Makes a chain; an existing one with the same hook is fine.
-    pub fn add_chain(&mut self, table: TableName, chain: &ChainSpec) {
+    pub fn add_chain(&mut self, table: TableName<'_>, chain: &ChainSpec) {
         let mut message = message(NEW_CHAIN, CREATE, table);
         message.text(1, table.name).text(3, &chain.name);
         if let Some(hook) = chain.hook {
@@ -87,21 +87,21 @@ impl Batch {
     }
 
     /// Removes a chain that has no rules.
-    pub fn delete_chain(&mut self, table: TableName, chain: &str) {
+    pub fn delete_chain(&mut self, table: TableName<'_>, chain: &str) {
         let mut message = message(DELETE_CHAIN, 0, table);
         message.text(1, table.name).text(3, chain);
         self.push(message, format!("remove chain `{chain}`"));
     }
 
     /// Removes all rules of a chain.
-    pub fn flush_chain(&mut self, table: TableName, chain: &str) {
+    pub fn flush_chain(&mut self, table: TableName<'_>, chain: &str) {
         let mut message = message(DELETE_RULE, 0, table);
         message.text(1, table.name).text(2, chain);
         self.push(message, format!("empty chain `{chain}`"));
     }
 
     /// Adds a rule at the end of a chain.
-    pub fn add_rule(&mut self, table: TableName, chain: &str, rule: &[Statement]) {
+    pub fn add_rule(&mut self, table: TableName<'_>, chain: &str, rule: &[Statement]) {
         let mut message = message(NEW_RULE, CREATE | APPEND, table);
         message.text(1, table.name).text(2, chain);
         message.nested(4, |message| {
@@ -114,7 +114,7 @@ impl Batch {
     }
 
     /// Makes a set or map; an existing one of the same kind is fine.
-    pub fn add_set(&mut self, table: TableName, set: &SetSpec) {
+    pub fn add_set(&mut self, table: TableName<'_>, set: &SetSpec) {
         self.sets += 1;
         let mut message = message(NEW_SET, CREATE, table);
         message.text(1, table.name).text(2, &set.name);
@@ -149,31 +149,31 @@ impl Batch {
     }
 
     /// Removes a set or map that no rule names.
-    pub fn delete_set(&mut self, table: TableName, set: &str) {
+    pub fn delete_set(&mut self, table: TableName<'_>, set: &str) {
         let mut message = message(DELETE_SET, 0, table);
         message.text(1, table.name).text(2, set);
         self.push(message, format!("remove set `{set}`"));
     }
 
     /// Removes all elements of a set or map.
-    pub fn flush_set(&mut self, table: TableName, set: &str) {
+    pub fn flush_set(&mut self, table: TableName<'_>, set: &str) {
         let mut message = message(DELETE_ELEMENT, 0, table);
         message.text(1, table.name).text(2, set);
         self.push(message, format!("empty set `{set}`"));
     }
 
     /// Adds elements; the same one again is fine, in a map only with the same data.
-    pub fn add_elements(&mut self, table: TableName, set: &SetSpec, elements: &[Element]) {
+    pub fn add_elements(&mut self, table: TableName<'_>, set: &SetSpec, elements: &[Element]) {
         self.elements(NEW_ELEMENT, CREATE, "add", table, set, elements);
     }
 
     /// Adds elements; the whole transaction fails if one is there.
-    pub fn add_new_elements(&mut self, table: TableName, set: &SetSpec, elements: &[Element]) {
+    pub fn add_new_elements(&mut self, table: TableName<'_>, set: &SetSpec, elements: &[Element]) {
         self.elements(NEW_ELEMENT, CREATE | EXCLUSIVE, "add", table, set, elements);
     }
 
     /// Removes elements; the whole transaction fails if one is not there.
-    pub fn delete_elements(&mut self, table: TableName, set: &SetSpec, elements: &[Element]) {
+    pub fn delete_elements(&mut self, table: TableName<'_>, set: &SetSpec, elements: &[Element]) {
         self.elements(DELETE_ELEMENT, 0, "remove", table, set, elements);
     }
 
@@ -182,7 +182,7 @@ impl Batch {
         kind: u16,
         flags: u16,
         verb: &str,
-        table: TableName,
+        table: TableName<'_>,
         set: &SetSpec,
         elements: &[Element],
     ) {
@@ -221,7 +221,7 @@ impl Batch {
 }
 
 /// With `struct nfgenmsg`.
-pub(super) fn message(kind: u16, flags: u16, table: TableName) -> Message {
+pub(super) fn message(kind: u16, flags: u16, table: TableName<'_>) -> Message {
     Message::new(kind, flags, &[table.family as u8, 0, 0, 0])
 }
 

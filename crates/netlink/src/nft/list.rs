@@ -6,8 +6,8 @@ use super::encode::DATA_VALUE;
 use super::rule::Statement;
 use super::value::{split, unpacked};
 use super::{
-    ChainKind, ChainSpec, DataSpec, Element, ElementData, Hook, Nft, Point, SUBSYSTEM, SetSpec,
-    TableName,
+    ChainKind, ChainSpec, DataSpec, Element, ElementData, Family, Hook, Nft, Point, SUBSYSTEM,
+    SetSpec, TableName,
 };
 use crate::error::NetlinkError;
 use crate::message::{Attributes, Message, attributes};
@@ -25,8 +25,10 @@ const FIXED: usize = 4;
 /// counts.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// Which one.
-    pub name: TableName,
+    /// Which packets it sees.
+    pub family: Family,
+    /// Its name.
+    pub name: String,
     /// Its sets and maps.
     pub sets: Vec<Set>,
     /// Its chains.
@@ -65,7 +67,7 @@ impl Nft {
     ///
     /// # Errors
     /// [`NetlinkError::Refused`].
-    pub fn has_table(&mut self, table: TableName) -> Result<bool, NetlinkError> {
+    pub fn has_table(&mut self, table: TableName<'_>) -> Result<bool, NetlinkError> {
         let mut request = message(GET_TABLE, 0, table);
         request.text(1, table.name);
         match self.socket.get(request, || format!("look for table `{}`", table.name)) {
@@ -79,7 +81,7 @@ impl Nft {
     ///
     /// # Errors
     /// [`NetlinkError::Refused`].
-    pub fn table(&mut self, table: TableName) -> Result<Option<Table>, NetlinkError> {
+    pub fn table(&mut self, table: TableName<'_>) -> Result<Option<Table>, NetlinkError> {
         if !self.has_table(table)? {
             return Ok(None);
         }
@@ -95,7 +97,8 @@ impl Nft {
             let own = rules.iter().filter(|(chain, _)| *chain == spec.name);
             Chain { rules: own.map(|(_, rule)| rule.clone()).collect(), spec }
         };
-        Ok(Some(Table { name: table, sets, chains: specs.into_iter().map(chain).collect() }))
+        let chains = specs.into_iter().map(chain).collect();
+        Ok(Some(Table { family: table.family, name: table.name.to_owned(), sets, chains }))
     }
 
     /// What is in a set or map, sorted.
@@ -104,7 +107,7 @@ impl Nft {
     /// [`NetlinkError::Refused`].
     pub fn elements(
         &mut self,
-        table: TableName,
+        table: TableName<'_>,
         set: &SetSpec,
     ) -> Result<Vec<Element>, NetlinkError> {
         let mut request = message(GET_ELEMENT, 0, table);
@@ -128,7 +131,7 @@ impl Nft {
     fn all<T>(
         &mut self,
         mut request: Message,
-        table: TableName,
+        table: TableName<'_>,
         what: &str,
         read: impl Fn(Attributes<'_>) -> Option<T>,
     ) -> Result<Vec<T>, NetlinkError> {
@@ -196,7 +199,8 @@ fn set(values: Attributes<'_>) -> Option<SetSpec> {
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
 struct Listed {
     bytes: Vec<u8>,
-    is_end: bool,
+    /// One range may end where the next one begins; the end comes first.
+    begins: bool,
     element: Element,
 }
 
@@ -214,7 +218,7 @@ fn element(set: &SetSpec, value: &[u8]) -> Option<Listed> {
     };
     Some(Listed {
         bytes: bytes.to_vec(),
-        is_end: values.network32(3).unwrap_or(0) & RANGE_END != 0,
+        begins: values.network32(3).unwrap_or(0) & RANGE_END == 0,
         element: Element { to: last.filter(|last| *last != key), key, data },
     })
 }
@@ -229,7 +233,7 @@ fn joined(set: &SetSpec, list: Vec<Listed>) -> Vec<Element> {
     };
     for mut listed in list {
         match elements.last_mut() {
-            _ if !listed.is_end => {
+            _ if listed.begins => {
                 let to = last.clone().or(listed.element.to);
                 elements.push(Element { to, ..listed.element });
             }

@@ -9,13 +9,13 @@ use super::{ChainKind, DataSpec, Element, ElementData, Family, Hook, Point, SetS
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = match self.name.family {
+        let family = match self.family {
             Family::Inet => "inet",
             Family::Ip => "ip",
             Family::Ip6 => "ip6",
             Family::Bridge => "bridge",
         };
-        writeln!(f, "table {family} {} {{", self.name.name)?;
+        writeln!(f, "table {family} {} {{", self.name)?;
         for (index, set) in self.sets.iter().enumerate() {
             write!(f, "{}{set}", if index == 0 { "" } else { "\n" })?;
         }
@@ -126,10 +126,12 @@ fn statement(statement: &Statement) -> String {
             format!("dnat {family} to {} map @{map}", names(fields))
         }
         Statement::Destination(address, port) => {
-            format!("dnat to {}", std::net::SocketAddr::new(*address, *port))
+            let family = if address.is_ipv6() { "ip6" } else { "ip" };
+            format!("dnat {family} to {}", std::net::SocketAddr::new(*address, *port))
         }
         Statement::Source(address, port) => {
-            format!("snat to {}", std::net::SocketAddr::new(*address, *port))
+            let family = if address.is_ipv6() { "ip6" } else { "ip" };
+            format!("snat {family} to {}", std::net::SocketAddr::new(*address, *port))
         }
         Statement::Unknown(name) => format!("[{name}]"),
     }

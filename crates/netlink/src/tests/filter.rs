@@ -3,7 +3,7 @@
 use super::*;
 use crate::nft::*;
 
-const TABLE: TableName = TableName { family: Family::Inet, name: "wharf-test" };
+const TABLE: TableName<'static> = TableName { family: Family::Inet, name: "wharf-test" };
 
 fn chain(name: &str, hook: Option<Hook>) -> ChainSpec {
     ChainSpec { name: name.to_owned(), hook }
@@ -58,6 +58,8 @@ fn what_is_written_is_read_back() {
         Element::prefix(vec![], four("255.0.0.0"), 8),
         Element::range(vec![ip("10.0.0.3")], vec![ip("10.0.0.9")]),
         Element::of(vec![ip("10.0.0.1")]),
+        Element::prefix(vec![], four("172.18.0.0"), 16),
+        Element::prefix(vec![], four("172.17.0.0"), 16),
     ];
     batch.add_elements(TABLE, &plain, &ranges);
     let mac = Value::Mac(Mac([2, 0, 0, 0, 0, 1]));
