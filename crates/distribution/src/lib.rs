@@ -11,7 +11,6 @@
 //! of it is there. This crate keeps no passwords, and knows nothing of the Engine API's texts
 //! except those of errors.
 
-mod document;
 mod download;
 mod error;
 mod progress;

@@ -8,7 +8,6 @@ use registry::{Opened, RegistryError, Repository, Which};
 use store::{Image, Store};
 use tokio::task::JoinSet;
 
-use crate::document::{self, Parts};
 use crate::download::blocking;
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress, ProgressEvent};
@@ -85,6 +84,8 @@ impl Registries {
         progress: &Progress,
     ) -> Result<PushedTag, DistributionError> {
         let tag = name.tag().unwrap_or_default();
+        // Nobody removes it meanwhile.
+        let _lease = self.store.lease_image(&image.id).map_err(DistributionError::Store)?;
         let index = if is_one_platform { None } else { self.whole_index(image) };
         let (media_type, bytes) = match (index, self.kept(image)) {
             (Some(whole), _) => {
@@ -169,8 +170,8 @@ impl Registries {
         let layers = self.push_layers(repository, name, wanted.collect(), progress).await?;
         let config = self.store.blob(&image.id).map(Bytes::from).ok_or_else(|| gone(name))?;
         self.push_small(repository, &image.id, &config).await?;
-        let parts = Parts { config: (image.id.clone(), config.len() as u64), layers };
-        Ok(document::print(&parts))
+        let made = self.store.push_manifest(image, &layers).map_err(DistributionError::Store)?;
+        Ok((made.0.media_type, made.1.into()))
     }
 
     /// Pushes layers all at once; gives their forms in their order.

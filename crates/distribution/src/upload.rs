@@ -1,5 +1,5 @@
-//! One layer on its way to a registry: found there, mounted from another repository, sent as it is
-//! kept, or compressed while it is sent.
+//! One layer on its way to a registry: found there, mounted from another repository, or sent as it
+//! is kept. Only a layer that was made here and never pushed is compressed first.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use oci::{Descriptor, Digest, Hasher, Reference, media_type};
+use oci::{Descriptor, Digest, Reference};
 use registry::{Opened, RegistryError, Repository, Upload};
 use store::{Store, StoreError};
 use tokio::sync::{Semaphore, mpsc};
@@ -122,14 +120,15 @@ impl LayerUpload {
             }
         }
         let kept = forms.into_iter().find(|(form, _)| self.store.has_blob(&form.digest));
-        let form = match (kept, &self.wanted.diff_id) {
-            (Some((form, _)), _) => {
-                self.send_kept(id, &form, open).await?;
-                form
+        let form = match (kept, self.wanted.diff_id.clone()) {
+            (Some((form, _)), _) => form,
+            (None, Some(diff_id)) => {
+                let store = Arc::clone(&self.store);
+                blocking(move || store.layer_blob(&diff_id)).await?
             }
-            (None, Some(diff_id)) => self.send_compressed(id, diff_id, open).await?,
             (None, None) => return Err(stopping()),
         };
+        self.send(id, &form, open).await?;
         Ok((form, LayerStatus::Pushed))
     }
 
@@ -169,7 +168,7 @@ impl LayerUpload {
     }
 
     /// Sends a form whose bytes are here, in one request.
-    async fn send_kept(
+    async fn send(
         &self,
         id: &str,
         form: &Descriptor,
@@ -180,7 +179,7 @@ impl LayerUpload {
         let (store, digest) = (Arc::clone(&self.store), form.digest.clone());
         let reading = tokio::task::spawn_blocking(move || -> Result<(), StoreError> {
             let mut file = store.open_blob(&digest)?;
-            copy(&mut file, &sender, None);
+            copy(&mut file, &sender);
             Ok(())
         });
         let sent = Arc::new(AtomicU64::new(0));
@@ -190,29 +189,6 @@ impl LayerUpload {
         let read = reading.await.map_err(|_| stopping())?;
         read.map_err(DistributionError::Store)?;
         result.map_err(registry_error)
-    }
-
-    /// Compresses a layer while it is sent. Its digest is known at the end.
-    async fn send_compressed(
-        &self,
-        id: &str,
-        diff_id: &Digest,
-        open: Option<Upload>,
-    ) -> Result<Descriptor, DistributionError> {
-        let upload = self.open(diff_id, open).await.map_err(registry_error)?;
-        let (sender, pieces) = mpsc::channel(PIECES_MAX);
-        let (store, wanted) = (Arc::clone(&self.store), diff_id.clone());
-        let compressing = tokio::task::spawn_blocking(move || compress(&store, &wanted, &sender));
-        let total = self.store.layer(diff_id).map(|layer| layer.facts.size).unwrap_or_default();
-        let sent = Arc::new(AtomicU64::new(0));
-        let send = self.repository.send_piece(upload, pieces, Arc::clone(&sent));
-        let upload = self.watched(id, &sent, total, send).await;
-        let form = compressing.await.map_err(|_| stopping())?;
-        let upload = upload.map_err(registry_error)?;
-        let form = form.map_err(DistributionError::Store)?;
-        let closed = self.repository.close_upload(upload, &form.digest).await;
-        closed.map_err(registry_error)?;
-        Ok(form)
     }
 
     /// Tells how far it is until it is done.
@@ -260,21 +236,13 @@ impl LayerUpload {
 }
 
 /// Sends all that `input` gives; stops when nobody takes it any more.
-fn copy(
-    input: &mut dyn Read,
-    sender: &mpsc::Sender<io::Result<Bytes>>,
-    mut hasher: Option<&mut Hasher>,
-) {
+fn copy(input: &mut dyn Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
     loop {
         let mut piece = vec![0; PIECE_BYTES];
-        let read = input.read(&mut piece);
-        let next = match read {
+        let next = match input.read(&mut piece) {
             Ok(0) => return,
             Ok(length) => {
                 piece.truncate(length);
-                if let Some(hasher) = &mut hasher {
-                    hasher.update(&piece);
-                }
                 Ok(Bytes::from(piece))
             }
             Err(cause) => Err(cause),
@@ -283,67 +251,6 @@ fn copy(
         if sender.blocking_send(next).is_err() || is_last {
             return;
         }
-    }
-}
-
-/// Compresses a layer by gzip, the same bytes each time.
-fn compress(
-    store: &Store,
-    diff_id: &Digest,
-    sender: &mpsc::Sender<io::Result<Bytes>>,
-) -> Result<Descriptor, StoreError> {
-    let mut input = store.layer_stream(diff_id)?;
-    let target = Target { sender, hasher: Hasher::new(), pending: Vec::new() };
-    let mut encoder = GzEncoder::new(target, Compression::default());
-    let finished = io::copy(&mut input, &mut encoder).and_then(|_| encoder.finish());
-    let finished = finished.and_then(|mut target| target.pass().map(|()| target));
-    match finished {
-        Ok(target) => {
-            let size = target.hasher.bytes();
-            let digest = target.hasher.finish();
-            let form = Descriptor::of(media_type::DOCKER_LAYER_GZIP, b"");
-            Ok(Descriptor { digest, size, ..form })
-        }
-        Err(cause) => {
-            sender.blocking_send(Err(io::Error::other(cause.to_string()))).ok();
-            let path = std::path::Path::new(diff_id.hex());
-            Err(StoreError::Disk(stdx::fs::PathError::of("compress the layer", path)(cause)))
-        }
-    }
-}
-
-/// What the compressor writes to.
-struct Target<'a> {
-    sender: &'a mpsc::Sender<io::Result<Bytes>>,
-    hasher: Hasher,
-    pending: Vec<u8>,
-}
-
-impl Target<'_> {
-    fn pass(&mut self) -> io::Result<()> {
-        let piece = std::mem::take(&mut self.pending);
-        match piece.is_empty() {
-            true => Ok(()),
-            false => self
-                .sender
-                .blocking_send(Ok(piece.into()))
-                .map_err(|_| io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-}
-
-impl io::Write for Target<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hasher.update(bytes);
-        self.pending.extend_from_slice(bytes);
-        if self.pending.len() >= PIECE_BYTES {
-            self.pass()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

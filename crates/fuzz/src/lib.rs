@@ -6,6 +6,7 @@
 //! becomes a seed.
 
 mod documents;
+mod registries;
 mod streams;
 mod words;
 
@@ -34,6 +35,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "seccomp", run: documents::seccomp },
     Target { name: "request-body", run: documents::request_body },
     Target { name: "accounts", run: documents::accounts },
+    Target { name: "challenge", run: registries::challenge },
+    Target { name: "content-range", run: registries::content_range },
+    Target { name: "link", run: registries::link },
+    Target { name: "registry-error", run: registries::error },
+    Target { name: "token", run: registries::token },
+    Target { name: "hosts-toml", run: registries::hosts_toml },
+    Target { name: "dns", run: registries::dns },
+    Target { name: "url", run: registries::url },
     Target { name: "reference", run: words::reference },
     Target { name: "query", run: words::query },
     Target { name: "filters", run: words::filters },

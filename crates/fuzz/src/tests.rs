@@ -81,6 +81,14 @@ tests! {
     seccomp "seccomp";
     request_body "request-body";
     accounts "accounts";
+    challenge "challenge";
+    content_range "content-range";
+    link "link";
+    registry_error "registry-error";
+    token "token";
+    hosts_toml "hosts-toml";
+    dns "dns";
+    url "url";
     reference "reference";
     query "query";
     filters "filters";

@@ -125,7 +125,12 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
 /// `Link: <...>; rel="next"` (RFC 8288): where the next page is.
 pub fn next_page(headers: &HeaderMap) -> Option<&str> {
     let values = headers.get_all(LINK).iter().take(10).filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(",")).find_map(|link| {
+    values.filter_map(parse_link).next()
+}
+
+/// See [`next_page`].
+pub fn parse_link(header: &str) -> Option<&str> {
+    header.split(',').find_map(|link| {
         let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
         let is_next = |parameter: &str| {
             let parameter: String = parameter.chars().filter(|c| !c.is_whitespace()).collect();

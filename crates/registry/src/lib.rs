@@ -36,3 +36,15 @@ pub use network::{Network, Registry};
 pub use repository::{BlobStream, Opened, RemoteManifest, Repository, Upload, Which};
 pub use search::{FoundRepository, SearchQuery};
 pub use spec::{NetworkSpec, ProxySpec, Timeouts};
+
+/// Parsers of what servers and files say, for those who try them with anything.
+pub mod parse {
+    pub use crate::answer::{parse_content_range, parse_error, parse_link};
+    pub use crate::auth::challenge::{Challenge, parse as challenges};
+    pub use crate::auth::scope::Scopes;
+    pub use crate::auth::{Token, parse_token};
+    pub use crate::hosts::toml::{Capabilities, HostEntry, parse as hosts_toml};
+    pub use crate::resolver::Config as ResolverConfig;
+    pub use crate::resolver::message::{Answer, Question, RecordType};
+    pub use crate::url::{Scheme, Url};
+}

@@ -72,45 +72,13 @@ impl Repository {
         sent: Arc<AtomicU64>,
     ) -> Result<(), RegistryError> {
         let url = upload.location.with_query("digest", &encode(&digest.to_string()));
-        let body = BodyStream::new(source, Some(length), sent);
+        let body = BodyStream::new(source, length, sent);
         let (endpoint, scopes) = (&upload.endpoint, &self.push);
         let answer = self.registry.send_stream(endpoint, Method::PUT, &url, body, scopes).await?;
         match answer.status {
             StatusCode::CREATED | StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),
             _ => Err(refusal(answer).await),
         }
-    }
-
-    /// Sends bytes whose number nobody knows yet, as one piece. Gives the place where the upload
-    /// goes on, or is closed.
-    ///
-    /// # Errors
-    /// See [`RegistryError`].
-    pub async fn send_piece(
-        &self,
-        upload: Upload,
-        source: mpsc::Receiver<io::Result<Bytes>>,
-        sent: Arc<AtomicU64>,
-    ) -> Result<Upload, RegistryError> {
-        let body = BodyStream::new(source, None, sent);
-        let (endpoint, url) = (&upload.endpoint, &upload.location);
-        let sending = self.registry.send_stream(endpoint, Method::PATCH, url, body, &self.push);
-        let answer = sending.await?;
-        match answer.status {
-            StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::CREATED => {
-                let location = location(&answer)?;
-                Ok(Upload { endpoint: upload.endpoint, location })
-            }
-            _ => Err(refusal(answer).await),
-        }
-    }
-
-    /// Closes an upload whose bytes are all there.
-    ///
-    /// # Errors
-    /// See [`RegistryError`].
-    pub async fn close_upload(&self, upload: Upload, digest: &Digest) -> Result<(), RegistryError> {
-        self.put_small_blob(upload, digest, &Bytes::new()).await
     }
 
     /// Sends a small blob.

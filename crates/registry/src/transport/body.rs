@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-/// What is sent.
+/// A body of known length.
 pub enum Body {
     /// At hand; perhaps empty.
     Whole(Bytes),
@@ -21,16 +21,15 @@ pub enum Body {
 /// A body that comes from elsewhere while it is sent; a failing source cuts the connection.
 pub struct BodyStream {
     source: mpsc::Receiver<io::Result<Bytes>>,
-    /// `None`: as long as the source gives something.
-    left: Option<u64>,
+    left: u64,
     sent: Arc<AtomicU64>,
 }
 
 impl BodyStream {
-    /// Exactly `length` bytes, or all, which `source` gives. `sent` counts them as they go.
+    /// Exactly `length` bytes, which `source` gives. `sent` counts them as they go.
     pub fn new(
         source: mpsc::Receiver<io::Result<Bytes>>,
-        length: Option<u64>,
+        length: u64,
         sent: Arc<AtomicU64>,
     ) -> BodyStream {
         BodyStream { source, left: length, sent }
@@ -58,45 +57,36 @@ impl HttpBody for Body {
         match &mut *self {
             Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Body::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Body::Stream(stream) if stream.left == Some(0) => Poll::Ready(None),
-            Body::Stream(stream) => stream.source.poll_recv(context).map(|next| stream.count(next)),
+            Body::Stream(stream) if stream.left == 0 => Poll::Ready(None),
+            Body::Stream(stream) => {
+                stream.source.poll_recv(context).map(|next| Some(stream.count(next)))
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Body::Whole(bytes) => bytes.is_empty(),
-            Body::Stream(stream) => stream.left == Some(0),
+            Body::Stream(stream) => stream.left == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Stream(stream) => {
-                stream.left.map_or_else(SizeHint::default, SizeHint::with_exact)
-            }
+            Body::Stream(stream) => SizeHint::with_exact(stream.left),
         }
     }
 }
 
 impl BodyStream {
-    fn count(&mut self, next: Option<io::Result<Bytes>>) -> Option<io::Result<Frame<Bytes>>> {
-        let bytes = match (next, self.left) {
-            (Some(Ok(bytes)), _) => bytes,
-            (Some(Err(cause)), _) => return Some(Err(cause)),
-            (None, None) => return None,
-            (None, Some(_)) => return Some(Err(io::ErrorKind::UnexpectedEof.into())),
-        };
+    fn count(&mut self, next: Option<io::Result<Bytes>>) -> io::Result<Frame<Bytes>> {
+        let bytes = next.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
         let length = bytes.len() as u64;
-        if let Some(left) = &mut self.left {
-            let Some(rest) = left.checked_sub(length) else {
-                let cause = io::Error::new(io::ErrorKind::InvalidData, "more than was announced");
-                return Some(Err(cause));
-            };
-            *left = rest;
-        }
+        self.left = self.left.checked_sub(length).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "more bytes than were announced")
+        })?;
         self.sent.fetch_add(length, Ordering::Relaxed);
-        Some(Ok(Frame::data(bytes)))
+        Ok(Frame::data(bytes))
     }
 }
