@@ -144,11 +144,16 @@ impl LayerError {
                 Kind::Invalid
             }
             LayerError::Limit { .. } => Kind::Exhausted,
-            LayerError::System { cause, .. } => match cause.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Exhausted,
-                _ => Kind::Internal,
-            },
+            LayerError::System { cause, .. } => of_system(cause),
         }
+    }
+}
+
+/// What sort of failure the kernel's answer is.
+fn of_system(cause: &io::Error) -> Kind {
+    match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Exhausted,
+        _ => Kind::Internal,
     }
 }
 

@@ -85,7 +85,7 @@ impl Store {
         let config = serde_json::to_vec(&config).expect("a configuration has only text keys");
         let id = self.add_image(&config, &lease, Some(spec.image.clone()), None)?;
         if let Some(name) = spec.name {
-            self.tag(&id, name)?;
+            self.set_first_name(name, &id, None)?;
         }
         Ok(id)
     }

@@ -302,6 +302,13 @@ impl Store {
         Ok(freed)
     }
 
+    /// Bytes of what has come in so far of blobs that are not whole.
+    pub(crate) fn arrived_bytes(&self) -> u64 {
+        let files = disk::list(&self.shared.layout.ingests()).unwrap_or_default();
+        let sizes = files.iter().filter_map(|(_, path)| std::fs::symlink_metadata(path).ok());
+        sizes.map(|metadata| metadata.len()).sum()
+    }
+
     /// See [`Store::prune_ingests`]; for the opening.
     pub(crate) fn prune_old_ingests(&self) -> Result<(), StoreError> {
         self.prune_ingests(AGE_MAX).map(drop)

@@ -157,7 +157,7 @@ impl Store {
         input: &mut dyn Read,
         recipe: Recipe,
     ) -> Result<(Unkept, Digest, LayerFacts), StoreError> {
-        let directory = self.shared.layout.tmp_name("layer-");
+        let directory = self.shared.layout.unpacking_name();
         disk::create_dir(&directory, 0o700)?;
         let unkept = Unkept(Some(directory.clone()));
         let fs = directory.join(FILES);

@@ -120,7 +120,7 @@ impl Store {
                 loaded.push(Loaded::Id(id.clone()));
             }
             for name in names {
-                if let Some(before) = self.set_name(&name, &id, target.as_ref())? {
+                if let Some(before) = self.set_first_name(&name, &id, target.as_ref())? {
                     loaded.push(Loaded::Renamed { name: name.clone(), id: before });
                 }
                 loaded.push(Loaded::Name { name, id: id.clone() });

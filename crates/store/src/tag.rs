@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::failpoint;
 use crate::named::Target;
 use crate::record::{self, NamedRecord, TAGS_FORMAT, TagsRecord};
+use crate::remove::RemoveSpec;
 use crate::store::{Named, State, Store};
 
 impl Store {
@@ -79,6 +80,23 @@ impl Store {
             image.record.last_tagged = record.last_tagged;
         }
         Ok(before.map(|before| before.image).filter(|before| before != id))
+    }
+
+    /// As [`Store::set_name`], for an image that was just added: without the name it goes again,
+    /// unless it has another one.
+    pub(crate) fn set_first_name(
+        &self,
+        name: &Reference,
+        id: &Digest,
+        target: Option<&Descriptor>,
+    ) -> Result<Option<Digest>, StoreError> {
+        let named = self.set_name(name, id, target);
+        if named.is_err() && self.state().names_of(id).is_empty() {
+            let spec = RemoveSpec { image: id.hex(), force: false, prune_parents: false };
+            // Whatever keeps it was there before; the first failure is told.
+            drop(self.remove(spec, &[]));
+        }
+        named
     }
 
     /// Replaces all names. For those who hold `writing`.

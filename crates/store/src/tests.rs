@@ -10,6 +10,7 @@ use crate::testing::{docker_archive, layer, run};
 use archive::Unpacker;
 
 pub(crate) mod crash;
+mod cut;
 
 struct Ground {
     _dir: tempfile::TempDir,
@@ -71,6 +72,8 @@ pub(crate) fn reopen(root: &Path) -> Store {
 
 /// What is in the store's directories, by number: blobs, layers, images, root file systems, tmp.
 fn counts(root: &Path) -> [usize; 5] {
+    let unfinished = std::fs::read_dir(root.join("unpacking")).unwrap().count();
+    assert_eq!(unfinished, 0, "unpacking");
     ["blobs/sha256", "layers", "images", "rootfs", "tmp"].map(|name| {
         let entries = std::fs::read_dir(root.join(name)).unwrap().map(|entry| entry.unwrap());
         entries.filter(|entry| entry.file_name() != "base").count()

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use stdx::Kind;
 use sys::rustix;
 
-use super::{LayerError, LayerFacts, UnpackLimits, unpack_recorded};
+use super::{LayerError, LayerFacts, UnpackLimits, of_system, unpack_recorded};
 use crate::recipe::{FILES, Recipe};
 
 /// How layers are unpacked.
@@ -73,7 +73,8 @@ impl UnpackError {
         match self {
             UnpackError::Layer { kind, .. } => *kind,
             UnpackError::Source(_) => Kind::Invalid,
-            _ => Kind::Internal,
+            UnpackError::Directory(cause) | UnpackError::Start { cause, .. } => of_system(cause),
+            UnpackError::Died { .. } => Kind::Internal,
         }
     }
 
@@ -234,7 +235,13 @@ pub fn unpack_worker_main(arguments: &[OsString]) -> i32 {
                 _ => Answer::Failed(text),
             }
         }
-        Err(WorkError::Jail(cause)) => Answer::Failed(format!("jail the unpack worker: {cause}")),
+        Err(WorkError::Jail(cause)) => {
+            let text = format!("jail the unpack worker: {cause}");
+            match of_system(&cause) {
+                Kind::Exhausted => Answer::Exhausted(text),
+                _ => Answer::Failed(text),
+            }
+        }
         Err(WorkError::Arguments) => Answer::Failed("read the worker's arguments".to_owned()),
     };
     let ok = matches!(answer, Answer::Unpacked(_));

@@ -1,6 +1,7 @@
 //! Removing what nobody uses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use docker_api::filters::Filters;
 use docker_api::{
@@ -18,6 +19,9 @@ use crate::error::{EngineError, Result};
 use crate::images;
 use crate::services::Services;
 use crate::spec::Caller;
+
+/// A pull that was cut tries again within this time, if at all.
+const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Held by whoever prunes: a second one at the same time would count the same bytes.
 #[derive(Debug, Default)]
@@ -201,7 +205,12 @@ fn remove_all(services: &Services, images: &[Image]) -> (Vec<Removed>, u64) {
     }
     let after = services.store.layer_sizes();
     let gone = before.iter().filter(|(layer, _)| !after.contains_key(*layer));
-    (removed, gone.map(|(_, bytes)| bytes).sum())
+    // What came in of pulls that nobody goes on with. This is the last thing: a failure is told.
+    let abandoned = services.store.prune_ingests(ABANDONED).unwrap_or_else(|error| {
+        tracing::warn!(error = %stdx::error::chain(&error), "abandoned downloads stay");
+        0
+    });
+    (removed, gone.map(|(_, bytes)| bytes).sum::<u64>() + abandoned)
 }
 
 /// Filters, read once.

@@ -33,7 +33,9 @@ fn ground() -> Ground {
 
 impl Ground {
     fn files(&self, directory: &str) -> usize {
-        std::fs::read_dir(self.dir.path().join("store").join(directory)).unwrap().count()
+        let count =
+            |name| std::fs::read_dir(self.dir.path().join("store").join(name)).unwrap().count();
+        count(directory) + if directory == "tmp" { count("unpacking") } else { 0 }
     }
 
     fn unpack(&self, input: &mut dyn Read) -> Result<PendingLayer, StoreError> {

@@ -40,7 +40,7 @@ fn check_error(bytes: &[u8], expect: &str) {
     assert_eq!(error.kind(), stdx::Kind::Invalid, "{text}");
     assert!(ground.store.images().is_empty());
     let root = &ground.store.shared.layout.root;
-    for name in ["tmp", "blobs/sha256", "images"] {
+    for name in ["tmp", "unpacking", "blobs/sha256", "images"] {
         assert_eq!(std::fs::read_dir(root.join(name)).unwrap().count(), 0, "{name}");
     }
     assert_eq!(std::fs::read_dir(root.join("layers")).unwrap().count(), 1, "only `empty`");

@@ -17,14 +17,17 @@ fn crash_victim() {
     live(Path::new(&root));
 }
 
-/// Load, run, pull, commit, remove.
+/// Load, run, pull, commit, remove. What is done is noted: from then on it must be so.
 pub(super) fn live(root: &Path) {
     let store = reopen(root);
     let (one, two) = (layer(&[("a", "1")]), layer(&[("b", "2")]));
     let id = load(&store, "app:1", &[&one, &two]);
+    note("+app:1");
     store.tag(&id, &Reference::parse("app:2").unwrap()).unwrap();
+    note("+app:2");
     store.create_rootfs("c1", &id).unwrap();
-    pull(&store, "docker.io/library/pulled:1", &[&two, &layer(&[("c", "3")])], root);
+    pull(&store, "docker.io/library/pulled:1", &[&two, &layer(&[("c", "3")])], Path::new("/"));
+    note("+pulled:1");
     let changes = ["ENV X=1".to_owned()];
     let name = Reference::parse("committed:1").unwrap();
     let spec = CommitSpec {
@@ -38,11 +41,22 @@ pub(super) fn live(root: &Path) {
         engine_version: "",
     };
     store.commit(&mut &layer(&[("d", "4")])[..], &spec).unwrap();
+    note("+committed:1");
     store.remove_rootfs("c1").unwrap();
     for image in ["committed:1", "app:1", "app:2", "pulled:1"] {
+        note(&format!("?{image}"));
         store.remove(RemoveSpec { image, force: false, prune_parents: true }, &[]).unwrap();
+        note(&format!("-{image}"));
     }
     store.sweep().unwrap();
+}
+
+/// Writes a line where no cut reaches it.
+fn note(line: &str) {
+    use std::io::Write;
+    let Some(path) = std::env::var_os("STORE_TEST_NOTES") else { return };
+    let file = std::fs::File::options().create(true).append(true).open(path);
+    writeln!(file.unwrap(), "{line}").unwrap();
 }
 
 /// As a registry's client does: the first layer comes in two parts.

@@ -40,4 +40,16 @@ fn a_layer_is_counted_once_however_many_images_stand_on_it() {
     store.create_rootfs("container", &b).unwrap();
     check(&[], 510);
     assert_eq!(store.layer_sizes().values().sum::<u64>(), 1530);
+    // What is kept for a push counts, and goes with its layer; files alone are what images share.
+    let form = store.layer_blob(&Digest::of(&base)).unwrap();
+    let usage = store.layer_usage(&BTreeSet::new());
+    assert_eq!(usage.bytes, 1530 + form.size);
+    assert_eq!(usage.reclaimable_bytes, 510);
+    assert_eq!(usage.shared_bytes.get(&a), Some(&1000));
+    assert_eq!(store.layer_sizes()[&Digest::of(&base)], 1000 + form.size);
+    // So does what has come in of a pull that was cut.
+    let cut = oci::Descriptor { size: 5000, ..oci::Descriptor::of("x", b"cut") };
+    drop(store.ingest(&cut).unwrap().unpack(&mut &[0; 70][..]));
+    assert_eq!(store.layer_usage(&BTreeSet::new()).bytes, 1530 + form.size + 70);
+    assert_eq!(store.prune_ingests(std::time::Duration::ZERO).unwrap(), 70);
 }
