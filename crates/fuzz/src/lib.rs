@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "log-file", run: streams::log_file },
     Target { name: "monitor-frames", run: streams::monitor_frames },
     Target { name: "stdcopy", run: streams::stdcopy },
+    Target { name: "dns-question", run: streams::dns_question },
     Target { name: "manifest", run: documents::manifest },
     Target { name: "image-config", run: documents::image_config },
     Target { name: "runtime-spec", run: documents::runtime_spec },

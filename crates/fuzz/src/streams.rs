@@ -11,6 +11,7 @@ use docker_api::stdcopy;
 use monitor::frame;
 use monitor::protocol::{Event, Request};
 use oci::Platform;
+use resolver::message::{Outcome, Question, Record};
 use store::Store;
 
 /// Much more than any seed; small enough for thousands of runs a second.
@@ -116,4 +117,19 @@ pub(crate) fn stdcopy(bytes: &[u8]) {
         total += payload.len();
         assert!(total <= bytes.len());
     }
+}
+
+/// An answer fits, and is one to the question.
+pub(crate) fn dns_question(bytes: &[u8]) {
+    let question = match Question::read(bytes) {
+        Ok(question) => question,
+        Err(error) => return drop(error.answer()),
+    };
+    assert!(question.answer_bytes_max >= 512);
+    let mut records: Vec<Record> = question.reverse().map(Record::Address).into_iter().collect();
+    records.extend(question.name.clone().map(Record::Name));
+    records.extend((0..40).map(|last| Record::Address([10, 0, 0, last].into())));
+    let answer = question.answer(Outcome::Fine, &records, 512);
+    assert!(answer.len() <= 512 && question.is_answered_by(&answer));
+    assert_eq!(resolver::message::outcome(&answer), Some(Outcome::Fine));
 }

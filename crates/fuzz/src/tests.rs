@@ -74,6 +74,7 @@ tests! {
     log_file "log-file";
     monitor_frames "monitor-frames";
     stdcopy "stdcopy";
+    dns_question "dns-question";
     manifest "manifest";
     image_config "image-config";
     runtime_spec "runtime-spec";
