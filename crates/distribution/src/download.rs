@@ -8,12 +8,13 @@ use bytes::{Buf, Bytes};
 use oci::Descriptor;
 use registry::{RegistryError, Repository};
 use store::{Ingest, IngestError, PendingLayer, Store, StoreError};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress};
 use crate::registries::registry_error;
 use crate::retry::{PROGRESS_BYTES_MIN, Retries};
+use crate::turns::{Held, Turns};
 
 /// Pieces between the network and the unpacking, of at most 256 KiB each: enough to keep both busy.
 const PIECES_MAX: usize = 8;
@@ -25,6 +26,7 @@ pub(crate) struct Download {
     pub repository: Repository,
     pub store: Arc<Store>,
     pub permits: Arc<Semaphore>,
+    pub turns: Arc<Turns>,
     pub retries: Retries,
     pub progress: Progress,
     pub descriptor: Descriptor,
@@ -57,6 +59,9 @@ impl Download {
     }
 
     async fn once(&mut self) -> Result<PendingLayer, DistributionError> {
+        // Both are waited for without a thread: there are more pulls than threads.
+        let _turn = self.turn().await;
+        let _permit = self.permit().await?;
         let (store, descriptor) = (Arc::clone(&self.store), self.descriptor.clone());
         let ingest = blocking(move || store.ingest(&descriptor)).await?;
         let layer = match ingest.is_complete() {
@@ -67,15 +72,29 @@ impl Download {
         Ok(layer)
     }
 
-    async fn receive(&mut self, ingest: Ingest) -> Result<PendingLayer, DistributionError> {
-        let permits = Arc::clone(&self.permits);
-        let _permit = match permits.try_acquire() {
-            Ok(permit) => permit,
+    async fn turn(&self) -> Held {
+        let turn = self.turns.of(&self.descriptor.digest);
+        match Arc::clone(&turn).try_lock_owned() {
+            Ok(held) => held,
             Err(_) => {
                 self.progress.layer(&self.id, LayerStatus::Waiting);
-                permits.acquire().await.map_err(|_| cut_off(&self.descriptor))?
+                turn.lock_owned().await
             }
-        };
+        }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, DistributionError> {
+        let permits = Arc::clone(&self.permits);
+        match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => Ok(permit),
+            Err(_) => {
+                self.progress.layer(&self.id, LayerStatus::Waiting);
+                permits.acquire_owned().await.map_err(|_| cut_off(&self.descriptor))
+            }
+        }
+    }
+
+    async fn receive(&mut self, ingest: Ingest) -> Result<PendingLayer, DistributionError> {
         let offset = ingest.offset();
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
         let mut reader = Pieces { pieces, rest: Bytes::new() };

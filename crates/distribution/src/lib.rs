@@ -19,6 +19,7 @@ mod push;
 mod registries;
 mod retry;
 mod spec;
+mod turns;
 mod upload;
 
 pub use error::DistributionError;

@@ -157,11 +157,8 @@ impl Registries {
         check_types(reference, &remote.manifest)?;
         let config = self.config(repository, reference, &remote.manifest.config);
         let layers = self.layers(repository, &remote.manifest, progress);
-        let (config, layers) = tokio::try_join!(config, layers)?;
-        let parsed = ImageConfig::parse(&config).map_err(|error| DistributionError::Mismatch {
-            reference: reference.familiar(),
-            reason: stdx::error::chain(&error).to_string(),
-        })?;
+        // A configuration that is no good ends the layers' way, too.
+        let ((config, parsed), layers) = tokio::try_join!(config, layers)?;
         if !parsed.rootfs.diff_ids.iter().eq(layers.iter().map(PendingLayer::diff_id)) {
             let reason = "layers from manifest don't match image configuration".to_owned();
             return Err(DistributionError::Mismatch { reference: reference.familiar(), reason });
@@ -180,10 +177,33 @@ impl Registries {
         repository: &Repository,
         reference: &Reference,
         descriptor: &Descriptor,
-    ) -> Result<Bytes, DistributionError> {
-        if let Some(bytes) = self.store.blob(&descriptor.digest) {
-            return Ok(bytes.into());
+    ) -> Result<(Bytes, ImageConfig), DistributionError> {
+        let bytes = match self.store.blob(&descriptor.digest) {
+            Some(bytes) => bytes.into(),
+            None => self.fetch_config(repository, reference, descriptor).await?,
+        };
+        let config = ImageConfig::parse(&bytes).map_err(|error| DistributionError::Mismatch {
+            reference: reference.familiar(),
+            reason: stdx::error::chain(&error).to_string(),
+        })?;
+        match config.os.as_str() {
+            "" | "linux" => Ok((bytes, config)),
+            os => {
+                let text = format!(
+                    "image operating system \"{os}\" cannot be used on this platform: operating \
+                     system is not supported"
+                );
+                Err(DistributionError::Invalid { text })
+            }
         }
+    }
+
+    async fn fetch_config(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        descriptor: &Descriptor,
+    ) -> Result<Bytes, DistributionError> {
         let mut retries = Retries::new(self.attempts_max, self.retry_step);
         loop {
             let error = match repository.small_blob(descriptor, CONFIG_BYTES_MAX as u64).await {
@@ -216,6 +236,7 @@ impl Registries {
                 repository: repository.clone(),
                 store: Arc::clone(&self.store),
                 permits: Arc::clone(&self.downloads),
+                turns: Arc::clone(&self.turns),
                 retries: Retries::new(self.attempts_max, self.retry_step),
                 progress: if is_here { Progress::none() } else { progress.clone() },
                 descriptor,

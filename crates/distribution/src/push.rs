@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::download::blocking;
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress, ProgressEvent};
-use crate::registries::{Registries, registry_error};
+use crate::registries::{Registries, push_error};
 use crate::retry::Retries;
 use crate::spec::{PushSpec, Pushed, PushedTag};
 use crate::upload::{LayerUpload, Wanted};
@@ -94,7 +94,7 @@ impl Registries {
                     let which = Digest::of(bytes);
                     let put =
                         repository.put_manifest(Which::Digest(&which), &manifest.media_type, bytes);
-                    put.await.map_err(registry_error)?;
+                    put.await.map_err(push_error)?;
                 }
                 (whole.media_type, whole.bytes)
             }
@@ -105,7 +105,7 @@ impl Registries {
             (None, None) => self.push_made(repository, name, image, progress).await?,
         };
         let put = repository.put_manifest(Which::Tag(tag), &media_type, &bytes).await;
-        put.map_err(registry_error)?;
+        put.map_err(push_error)?;
         let target = Descriptor::of(&media_type, &bytes);
         let (digest, size) = (target.digest.clone(), target.size);
         self.note(name, image, target, bytes).await?;
@@ -224,7 +224,7 @@ impl Registries {
                 Err(error) => error,
             };
             let waited = retries.wait(error, digest.short(), &Progress::none()).await;
-            waited.map_err(registry_error)?;
+            waited.map_err(push_error)?;
         }
     }
 

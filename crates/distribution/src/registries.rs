@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oci::{Descriptor, Document, Platform, Reference, media_type};
-use registry::{Credentials, Network, RemoteManifest, Repository, SearchQuery, Which};
+use registry::{
+    Credentials, Network, RegistryError, RemoteManifest, Repository, SearchQuery, Which,
+};
 use store::Store;
 use tokio::sync::Semaphore;
 
 use crate::error::DistributionError;
 use crate::spec::{DistributionInspect, Login, RegistriesSpec, SearchResult, SearchSpec};
+use crate::turns::Turns;
 
 /// Most results that Docker lets a search ask for, and how many when nothing is said.
 const SEARCH_MAX: u32 = 100;
@@ -22,6 +25,7 @@ pub struct Registries {
     pub(crate) platform: Platform,
     pub(crate) downloads: Arc<Semaphore>,
     pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) attempts_max: u32,
     pub(crate) retry_step: Duration,
 }
@@ -38,6 +42,7 @@ impl Registries {
             platform: spec.platform,
             downloads: Arc::new(Semaphore::new(spec.downloads_max.max(1))),
             uploads: Arc::new(Semaphore::new(spec.uploads_max.max(1))),
+            turns: Arc::default(),
             attempts_max: spec.attempts_max.max(1),
             retry_step: spec.retry_step,
         })
@@ -145,15 +150,26 @@ pub(crate) fn which(reference: &Reference) -> Which<'_> {
     }
 }
 
-pub(crate) fn pull_error(
-    reference: &Reference,
-) -> impl FnOnce(registry::RegistryError) -> DistributionError {
+pub(crate) fn pull_error(reference: &Reference) -> impl FnOnce(RegistryError) -> DistributionError {
     let reference = Box::new(reference.clone());
     move |cause| DistributionError::Pull { reference, cause: Box::new(cause) }
 }
 
-pub(crate) fn registry_error(cause: registry::RegistryError) -> DistributionError {
+pub(crate) fn registry_error(cause: RegistryError) -> DistributionError {
     DistributionError::Registry(Box::new(cause))
+}
+
+/// As Docker tells of a push: who did not say who they are is told just that.
+pub(crate) fn push_error(cause: RegistryError) -> DistributionError {
+    let cause = match cause {
+        RegistryError::Authorization { cause, .. }
+            if matches!(*cause, RegistryError::NoCredentials) =>
+        {
+            *cause
+        }
+        other => other,
+    };
+    registry_error(cause)
 }
 
 /// What an image that stands alone is for: its configuration says so.

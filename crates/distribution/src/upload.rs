@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::download::blocking;
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress};
-use crate::registries::registry_error;
+use crate::registries::push_error;
 use crate::retry::Retries;
 
 /// Pieces between the disk and the network.
@@ -83,7 +83,7 @@ impl LayerUpload {
                 Sent::Failed(error) => return Err(error),
             };
             let waited = self.retries.wait(error, &id, &self.progress).await;
-            waited.map_err(registry_error)?;
+            waited.map_err(push_error)?;
         }
     }
 
@@ -97,7 +97,7 @@ impl LayerUpload {
     async fn bring(&self, id: &str) -> Result<(Descriptor, LayerStatus), DistributionError> {
         let forms = self.forms();
         for (form, _) in &forms {
-            if self.repository.has_blob(&form.digest).await.map_err(registry_error)? {
+            if self.repository.has_blob(&form.digest).await.map_err(push_error)? {
                 return Ok((form.clone(), LayerStatus::LayerAlreadyExists));
             }
         }
@@ -115,7 +115,7 @@ impl LayerUpload {
                     }
                     // The other repository is not ours to read: the bytes travel.
                     Err(error) if error.status().is_some() => {}
-                    Err(error) => return Err(registry_error(error)),
+                    Err(error) => return Err(push_error(error)),
                 }
             }
         }
@@ -174,7 +174,7 @@ impl LayerUpload {
         form: &Descriptor,
         open: Option<Upload>,
     ) -> Result<(), DistributionError> {
-        let upload = self.open(&form.digest, open).await.map_err(registry_error)?;
+        let upload = self.open(&form.digest, open).await.map_err(push_error)?;
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
         let (store, digest) = (Arc::clone(&self.store), form.digest.clone());
         let reading = tokio::task::spawn_blocking(move || -> Result<(), StoreError> {
@@ -188,7 +188,7 @@ impl LayerUpload {
         let result = self.watched(id, &sent, form.size, send).await;
         let read = reading.await.map_err(|_| stopping())?;
         read.map_err(DistributionError::Store)?;
-        result.map_err(registry_error)
+        result.map_err(push_error)
     }
 
     /// Tells how far it is until it is done.

@@ -235,6 +235,20 @@ async fn what_is_no_image_is_not_fetched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn images_for_other_systems_are_refused() {
+    let layer = tar(&[("a", b"b")]);
+    let text = String::from_utf8(config(&[Digest::of(&layer)], "amd64").to_vec()).unwrap();
+    let windows = Bytes::from(text.replace("\"linux\"", "\"windows\""));
+    let (house, fake) = (House::new(), Fake::honest().await);
+    fake.hold("v1", &crafted(windows, craft(&[layer]).layers));
+    let error = house.refused(&fake.name("a/b:v1")).await;
+    let expected = "image operating system \"windows\" cannot be used on this platform: operating \
+                    system is not supported";
+    assert_eq!(error, expected);
+    house.assert_empty();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_holds_itself_ends() {
     // Its digest cannot be in it, but a long chain can.
     let fake = Fake::honest().await;

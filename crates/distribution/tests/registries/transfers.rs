@@ -80,6 +80,33 @@ async fn a_layer_travels_once_however_many_ask() {
     }
 }
 
+/// With few threads for what blocks: who waits for another's layer must not hold one.
+#[test]
+fn many_pulls_at_once_need_few_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (house, fake, image) = (House::new(), Fake::honest().await, small());
+        fake.hold("v1", &image);
+        let house = std::sync::Arc::new(house);
+        let mut pulls = tokio::task::JoinSet::new();
+        for number in 0..40 {
+            fake.hold(&format!("v{number}"), &image);
+            let (house, name) = (house.clone(), fake.name(&format!("a/b:v{number}")));
+            pulls.spawn(async move { house.pull(&name).await.map(drop) });
+        }
+        while let Some(done) = pulls.join_next().await {
+            done.unwrap().unwrap();
+        }
+        for (form, _) in &image.layers {
+            assert_eq!(fake.count("GET", &form.digest.to_string()), 1);
+        }
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_is_resumed_where_it_was() {
     let image = craft(&[tar(&[("big", &noise(200_000))])]);
