@@ -11,6 +11,7 @@
 
 pub mod bpf;
 pub mod credentials;
+pub mod datagram;
 #[cfg(target_arch = "x86_64")]
 pub mod entry;
 pub mod exec;

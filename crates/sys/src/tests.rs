@@ -217,3 +217,24 @@ fn memory_is_given_back_and_what_lives_stays() {
     };
     assert_eq!(process::wait_pid(child.pid, true).unwrap(), Some(process::Exit::Code(0)));
 }
+
+#[test]
+fn datagrams_are_answered_from_where_they_were_sent_to() {
+    for (any, address) in [("0.0.0.0:0", "127.0.0.77"), ("[::]:0", "::1")] {
+        let server = std::net::UdpSocket::bind(any).unwrap();
+        let client = std::net::UdpSocket::bind(any).unwrap();
+        let address: std::net::IpAddr = address.parse().unwrap();
+        let mut buffer = [0; 16];
+        // Without the option nothing is told, and nothing blocks.
+        assert!(crate::datagram::receive(server.as_fd(), &mut buffer).is_err());
+        crate::datagram::tell_destination(server.as_fd(), address.is_ipv6()).unwrap();
+        client.connect((address, server.local_addr().unwrap().port())).unwrap();
+        client.send(b"question").unwrap();
+        let arrived = crate::datagram::receive(server.as_fd(), &mut buffer).unwrap();
+        assert_eq!((arrived.bytes, arrived.to), (8, Some(address)));
+        assert_eq!(arrived.peer, client.local_addr().unwrap());
+        crate::datagram::send(server.as_fd(), b"answer", arrived.peer, arrived.to).unwrap();
+        // A connected socket takes it from this address only.
+        assert_eq!(client.recv(&mut buffer).unwrap(), 6);
+    }
+}

@@ -1,0 +1,77 @@
+//! What an engine and the forwarder say to each other.
+//!
+//! Messages of JSON over a socket that keeps their boundaries (`SOCK_SEQPACKET`); each request has
+//! one answer. With `Add` comes the port's socket. Fields that one side does not know it ignores.
+
+use std::net::{IpAddr, SocketAddr};
+
+use network::Subnet;
+use network::ports::Protocol;
+use serde::{Deserialize, Serialize};
+
+/// Version of the messages.
+pub(crate) const VERSION: u32 = 1;
+
+/// The longest message is a list of owners, in pieces; a request has a few subnets.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// A published port of this machine.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Port {
+    /// The endpoint that it was published for.
+    pub owner: String,
+    /// TCP or UDP; of SCTP the socket is only held.
+    pub protocol: Protocol,
+    /// Where it leads.
+    pub target: SocketAddr,
+    /// Whose traffic is carried.
+    pub reach: Reach,
+}
+
+/// Whose traffic is carried.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// That from loopback addresses, and from these subnets.
+    Near(Vec<Subnet>),
+    /// Everybody's: the packet filter cannot do it.
+    Everybody,
+}
+
+impl Reach {
+    /// Whether traffic from this address is carried.
+    pub(crate) fn includes(&self, peer: IpAddr) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Near(subnets) => {
+                peer.is_loopback() || subnets.iter().any(|subnet| subnet.contains(peer))
+            }
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    Hello {
+        version: u32,
+    },
+    /// With a socket.
+    Add(Port),
+    /// All of an owner's ports; established connections go on.
+    Remove {
+        owner: String,
+    },
+    /// Owners behind this one in their order, and how many ports each has.
+    List {
+        after: String,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Done,
+    Owners(Vec<(String, usize)>),
+    Refused(String),
+}
