@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use network::Subnet;
 use sys::rustix::net::sockopt::{Timeout, set_socket_timeout};
 use sys::rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
@@ -14,6 +15,9 @@ use crate::protocol::{Answer, MESSAGE_BYTES_MAX, Port, Request, VERSION};
 
 /// An answer takes microseconds; a forwarder that needs longer is stopped or gone.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A subnet has at most 45 characters: far less than a message holds.
+const SUBNETS_PER_MESSAGE: usize = 1000;
 
 /// A connection to the forwarder.
 #[derive(Debug)]
@@ -88,6 +92,24 @@ impl Control {
     /// [`ControlError::Ask`].
     pub fn remove(&mut self, owner: &str) -> Result<(), ControlError> {
         self.done("close ports", &Request::Remove { owner: owner.to_owned() }, &[])
+    }
+
+    /// Tells it the subnets of all networks of ours, in place of those of before.
+    ///
+    /// # Errors
+    /// [`ControlError::Ask`].
+    pub fn set_neighbors(&mut self, subnets: &[Subnet]) -> Result<(), ControlError> {
+        let mut pieces = subnets.chunks(SUBNETS_PER_MESSAGE);
+        let mut piece = pieces.next().unwrap_or_default();
+        let mut anew = true;
+        loop {
+            let message = Request::Neighbors { anew, subnets: piece.to_vec() };
+            self.done("note the networks", &message, &[])?;
+            match pieces.next() {
+                Some(next) => (piece, anew) = (next, false),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// The owners of the ports that it holds, and how many each has.

@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::timeout;
 
-use crate::protocol::Port;
+use crate::protocol::{Neighbors, Port};
 use crate::streams::PAUSE;
 
 /// Peers of one port at a time; datagrams of others are lost, as datagrams are.
@@ -34,7 +34,7 @@ pub(crate) fn socket(socket: OwnedFd) -> io::Result<UdpSocket> {
 }
 
 /// Carries datagrams to the container, and its answers back.
-pub(crate) async fn carry(port: Arc<Port>, socket: UdpSocket) {
+pub(crate) async fn carry(port: Arc<Port>, neighbors: Arc<Neighbors>, socket: UdpSocket) {
     let socket = Arc::new(socket);
     let mut flows: HashMap<Peer, (Arc<UdpSocket>, AbortHandle)> = HashMap::new();
     let (mut tasks, mut peers) = (JoinSet::new(), HashMap::<Id, Peer>::new());
@@ -55,7 +55,7 @@ pub(crate) async fn carry(port: Arc<Port>, socket: UdpSocket) {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if !port.reach.includes(arrived.peer.ip().to_canonical()) {
+        if !neighbors.reach(port.reach, arrived.peer.ip()) {
             continue;
         }
         let peer = (arrived.peer, arrived.to);

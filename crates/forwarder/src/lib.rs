@@ -26,5 +26,21 @@ pub use control::{Control, ControlError};
 pub use process::run;
 pub use protocol::{Port, Reach};
 
+/// What the forwarder is to hold for an endpoint that was just attached, with the sockets.
+pub fn ports(attached: network::Attached) -> Vec<(Port, std::os::fd::OwnedFd)> {
+    let owner = attached.record.id;
+    let reserved = attached.reserved.into_iter();
+    let port = |(reserved, target): (network::ports::Reserved, std::net::SocketAddr)| {
+        // The packet filter turns no version into the other.
+        let reach = match reserved.port.host_ip.is_ipv4() == target.is_ipv4() {
+            true => Reach::Near,
+            false => Reach::Everybody,
+        };
+        let protocol = reserved.port.protocol;
+        Some((Port { owner: owner.clone(), protocol, target, reach }, reserved.socket?))
+    };
+    reserved.filter_map(port).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use network::ports::Protocol;
 
 use crate::datagrams;
-use crate::protocol::{Answer, MESSAGE_BYTES_MAX, Port, Request, VERSION};
+use crate::protocol::{Answer, MESSAGE_BYTES_MAX, Neighbors, Port, Request, VERSION};
 use crate::streams;
 
 /// Engines that are connected; one, and the next one for a moment.
@@ -38,7 +38,12 @@ impl Drop for Held {
     }
 }
 
-type Ports = BTreeMap<String, Vec<Held>>;
+#[derive(Debug, Default)]
+struct State {
+    /// By owner.
+    ports: BTreeMap<String, Vec<Held>>,
+    neighbors: Arc<Neighbors>,
+}
 
 enum Happening {
     Came,
@@ -58,17 +63,17 @@ pub async fn run(listener: OwnedFd) -> io::Result<()> {
     let listener = UnixListener::from_std(listener)?;
     let (sender, mut happenings) = mpsc::channel(ENGINES_MAX);
     let accepting = tokio::spawn(accept(listener, sender));
-    let (mut ports, mut engines) = (Ports::new(), 0usize);
+    let (mut state, mut engines) = (State::default(), 0usize);
     while let Some(happening) = happenings.recv().await {
         match happening {
             Happening::Came => engines += 1,
             Happening::Asked(request, socket, reply) => {
                 // An engine that does not wait for its answer is gone.
-                drop(reply.send(answer(&mut ports, request, socket)));
+                drop(reply.send(state.answer(request, socket)));
             }
             Happening::Left => engines -= 1,
         }
-        if engines == 0 && ports.is_empty() {
+        if engines == 0 && state.ports.is_empty() {
             break;
         }
     }
@@ -76,40 +81,50 @@ pub async fn run(listener: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(ports: &mut Ports, request: Request, socket: Option<OwnedFd>) -> Answer {
-    match (request, socket) {
-        (Request::Hello { version: VERSION }, _) => Answer::Done,
-        (Request::Hello { version }, _) => {
-            Answer::Refused(format!("it has version {VERSION}, not {version}"))
-        }
-        (Request::Add(port), Some(socket)) => match hold(&port, socket) {
-            Ok(held) => {
-                ports.entry(port.owner).or_default().push(held);
+impl State {
+    fn answer(&mut self, request: Request, socket: Option<OwnedFd>) -> Answer {
+        match (request, socket) {
+            (Request::Hello { version: VERSION }, _) => Answer::Done,
+            (Request::Hello { version }, _) => {
+                Answer::Refused(format!("it has version {VERSION}, not {version}"))
+            }
+            (Request::Add(port), Some(socket)) => match self.hold(&port, socket) {
+                Ok(held) => {
+                    self.ports.entry(port.owner).or_default().push(held);
+                    Answer::Done
+                }
+                Err(error) => Answer::Refused(error.to_string()),
+            },
+            (Request::Add(_), None) => Answer::Refused("no socket came".to_owned()),
+            (Request::Remove { owner }, _) => {
+                self.ports.remove(&owner);
                 Answer::Done
             }
-            Err(error) => Answer::Refused(error.to_string()),
-        },
-        (Request::Add(_), None) => Answer::Refused("no socket came".to_owned()),
-        (Request::Remove { owner }, _) => {
-            ports.remove(&owner);
-            Answer::Done
-        }
-        (Request::List { after }, _) => {
-            let behind = (Bound::Excluded(after), Bound::Unbounded);
-            let some = ports.range(behind).take(OWNERS_PER_ANSWER);
-            Answer::Owners(some.map(|(owner, held)| (owner.clone(), held.len())).collect())
+            (Request::Neighbors { anew, subnets }, _) => {
+                self.neighbors.set(anew, subnets);
+                Answer::Done
+            }
+            (Request::List { after }, _) => {
+                let behind = (Bound::Excluded(after), Bound::Unbounded);
+                let some = self.ports.range(behind).take(OWNERS_PER_ANSWER);
+                Answer::Owners(some.map(|(owner, held)| (owner.clone(), held.len())).collect())
+            }
         }
     }
-}
 
-fn hold(port: &Port, socket: OwnedFd) -> io::Result<Held> {
-    let port = Arc::new(port.clone());
-    let task = match port.protocol {
-        Protocol::Tcp => tokio::spawn(streams::carry(port, streams::listener(socket)?)),
-        Protocol::Udp => tokio::spawn(datagrams::carry(port, datagrams::socket(socket)?)),
-        Protocol::Sctp => return Ok(Held { task: None, _socket: Some(socket) }),
-    };
-    Ok(Held { task: Some(task), _socket: None })
+    fn hold(&self, port: &Port, socket: OwnedFd) -> io::Result<Held> {
+        let (port, neighbors) = (Arc::new(port.clone()), Arc::clone(&self.neighbors));
+        let task = match port.protocol {
+            Protocol::Tcp => {
+                tokio::spawn(streams::carry(port, neighbors, streams::listener(socket)?))
+            }
+            Protocol::Udp => {
+                tokio::spawn(datagrams::carry(port, neighbors, datagrams::socket(socket)?))
+            }
+            Protocol::Sctp => return Ok(Held { task: None, _socket: Some(socket) }),
+        };
+        Ok(Held { task: Some(task), _socket: None })
+    }
 }
 
 async fn accept(listener: UnixListener, sender: mpsc::Sender<Happening>) {

@@ -4,6 +4,7 @@
 //! one answer. With `Add` comes the port's socket. Fields that one side does not know it ignores.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{PoisonError, RwLock};
 
 use network::Subnet;
 use network::ports::Protocol;
@@ -29,24 +30,36 @@ pub struct Port {
 }
 
 /// Whose traffic is carried.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
-    /// That from loopback addresses, and from these subnets.
-    Near(Vec<Subnet>),
+    /// That from loopback addresses, and from networks of ours: see `Control::set_neighbors`.
+    Near,
     /// Everybody's: the packet filter cannot do it.
     Everybody,
 }
 
-impl Reach {
+/// The subnets of our networks.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbors(RwLock<Vec<Subnet>>);
+
+impl Neighbors {
     /// Whether traffic from this address is carried.
-    pub(crate) fn includes(&self, peer: IpAddr) -> bool {
-        match self {
-            Self::Everybody => true,
-            Self::Near(subnets) => {
-                peer.is_loopback() || subnets.iter().any(|subnet| subnet.contains(peer))
-            }
+    pub(crate) fn reach(&self, reach: Reach, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        let is_neighbor = || {
+            let subnets = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            subnets.iter().any(|subnet| subnet.contains(peer))
+        };
+        reach == Reach::Everybody || peer.is_loopback() || is_neighbor()
+    }
+
+    pub(crate) fn set(&self, anew: bool, more: Vec<Subnet>) {
+        let mut subnets = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if anew {
+            subnets.clear();
         }
+        subnets.extend(more);
     }
 }
 
@@ -61,6 +74,11 @@ pub(crate) enum Request {
     /// All of an owner's ports; established connections go on.
     Remove {
         owner: String,
+    },
+    /// The subnets of our networks, in pieces: the first one is `anew`.
+    Neighbors {
+        anew: bool,
+        subnets: Vec<Subnet>,
     },
     /// Owners behind this one in their order, and how many ports each has.
     List {

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::protocol::Port;
+use crate::protocol::{Neighbors, Port};
 
 /// Connections of one port; more wait until one ends.
 const CONNECTIONS_MAX: usize = 4096;
@@ -28,7 +28,7 @@ pub(crate) fn listener(socket: OwnedFd) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections, and carries them until they end; they do not end with this.
-pub(crate) async fn carry(port: Arc<Port>, listener: TcpListener) {
+pub(crate) async fn carry(port: Arc<Port>, neighbors: Arc<Neighbors>, listener: TcpListener) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
@@ -36,7 +36,7 @@ pub(crate) async fn carry(port: Arc<Port>, listener: TcpListener) {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if !port.reach.includes(peer.ip().to_canonical()) {
+        if !neighbors.reach(port.reach, peer.ip()) {
             tracing::debug!(peer = %peer, target = %port.target, "a connection is not carried");
             continue;
         }

@@ -13,6 +13,8 @@ use sys::rustix::net::{
 
 use super::*;
 
+mod hairpin;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Process {
@@ -22,12 +24,18 @@ struct Process {
 
 impl Process {
     fn start() -> Process {
+        Process::start_with(|| ())
+    }
+
+    /// After a preparation on its thread.
+    fn start_with(prepare: impl FnOnce() + Send + 'static) -> Process {
         let dir = tempfile::tempdir().unwrap();
         let flags = SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
         bind(&socket, &SocketAddrUnix::new(dir.path().join("socket")).unwrap()).unwrap();
         listen(&socket, 8).unwrap();
         let thread = std::thread::spawn(move || {
+            prepare();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(run(socket)).unwrap();
         });
@@ -45,10 +53,6 @@ impl Process {
 
 fn port(owner: &str, protocol: Protocol, target: SocketAddr, reach: Reach) -> Port {
     Port { owner: owner.to_owned(), protocol, target, reach }
-}
-
-fn near() -> Reach {
-    Reach::Near(Vec::new())
 }
 
 /// A server that sends everything back, and to who has ended his stream, the end.
@@ -90,7 +94,7 @@ fn connections_are_carried_whole() {
     let mut control = process.control();
     let (target, _) = echo();
     let (socket, at) = held_tcp("127.0.0.1:0");
-    control.add(&port("a", Protocol::Tcp, target, near()), socket.as_fd()).unwrap();
+    control.add(&port("a", Protocol::Tcp, target, Reach::Near), socket.as_fd()).unwrap();
     drop(socket);
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -115,7 +119,7 @@ fn ports_are_held_until_they_are_removed_and_connections_longer() {
     let mut control = process.control();
     let (target, _) = echo();
     let (socket, at) = held_tcp("127.0.0.1:0");
-    control.add(&port("a", Protocol::Tcp, target, near()), socket.as_fd()).unwrap();
+    control.add(&port("a", Protocol::Tcp, target, Reach::Near), socket.as_fd()).unwrap();
     drop(socket);
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -130,7 +134,7 @@ fn ports_are_held_until_they_are_removed_and_connections_longer() {
     for number in 0..1200 {
         let owner = format!("b{number:04}");
         let (socket, _) = held_tcp("127.0.0.1:0");
-        control.add(&port(&owner, Protocol::Sctp, target, near()), socket.as_fd()).unwrap();
+        control.add(&port(&owner, Protocol::Sctp, target, Reach::Near), socket.as_fd()).unwrap();
     }
     assert_eq!(control.owners().unwrap().len(), 1201);
     for number in 0..1200 {
@@ -160,7 +164,7 @@ fn datagrams_are_carried_and_answered_from_where_they_were_sent_to() {
     let (_, target) = echo();
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     let at = socket.local_addr().unwrap().port();
-    control.add(&port("a", Protocol::Udp, target, near()), socket.as_fd()).unwrap();
+    control.add(&port("a", Protocol::Udp, target, Reach::Near), socket.as_fd()).unwrap();
     drop(socket);
     let clients: Vec<UdpSocket> = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
         .into_iter()
@@ -210,19 +214,24 @@ fn version_six_leads_to_version_four() {
 
 #[test]
 fn reach_is_by_the_peers_address() {
-    let neighbors = Reach::Near(vec!["172.17.0.0/16".parse().unwrap()]);
-    for (address, near, is_neighbor) in [
-        ("127.0.0.1", true, true),
-        ("127.8.9.10", true, true),
-        ("::1", true, true),
-        ("172.17.0.9", false, true),
-        ("192.0.2.1", false, false),
-        ("2001:db8::1", false, false),
+    let neighbors = protocol::Neighbors::default();
+    neighbors.set(true, vec!["10.0.0.0/8".parse().unwrap()]);
+    neighbors.set(true, vec!["172.17.0.0/16".parse().unwrap()]);
+    neighbors.set(false, vec!["fd00::/64".parse().unwrap()]);
+    for (address, near) in [
+        ("127.0.0.1", true),
+        ("127.8.9.10", true),
+        ("::1", true),
+        ("172.17.0.9", true),
+        ("::ffff:172.17.0.9", true),
+        ("fd00::9", true),
+        ("10.0.0.1", false),
+        ("192.0.2.1", false),
+        ("2001:db8::1", false),
     ] {
         let address = address.parse().unwrap();
-        assert_eq!(Reach::Near(Vec::new()).includes(address), near);
-        assert_eq!(neighbors.includes(address), is_neighbor);
-        assert!(Reach::Everybody.includes(address));
+        assert_eq!(neighbors.reach(Reach::Near, address), near, "{address}");
+        assert!(neighbors.reach(Reach::Everybody, address));
     }
 }
 
@@ -243,7 +252,7 @@ fn nonsense_ends_the_connection_and_nothing_else() {
     }
     let not_a_socket = std::fs::File::open("/dev/null").unwrap();
     let target = "127.0.0.1:1".parse().unwrap();
-    let refused = control.add(&port("a", Protocol::Udp, target, near()), not_a_socket.as_fd());
+    let refused = control.add(&port("a", Protocol::Udp, target, Reach::Near), not_a_socket.as_fd());
     assert!(matches!(refused, Err(ControlError::Refused { .. })), "{refused:?}");
     assert!(control.owners().unwrap().is_empty());
 }
