@@ -100,6 +100,16 @@ impl Client {
         self.fetch(Call::get(of(name, "/json"))).await
     }
 
+    /// Everything about the one of several that is for a platform.
+    pub async fn image_inspect_platform(
+        &self,
+        name: &str,
+        platform: &str,
+    ) -> Result<ImageInspect, ClientError> {
+        let target = of(name, "/json").with_some("platform", &platform_json(platform));
+        self.fetch(Call::get(target)).await
+    }
+
     /// The same, with whatever keys the engine sends: for templates and raw output.
     pub async fn image_inspect_raw(&self, name: &str) -> Result<serde_json::Value, ClientError> {
         self.fetch(Call::get(of(name, "/json"))).await

@@ -50,6 +50,12 @@ objects! { "PascalCase";
         pub root_fs: RootFs,
         /// What only this engine knows.
         pub metadata: ImageMetadata,
+        /// What its name stands for; only when asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub descriptor: Option<Descriptor>,
+        /// And what that leads to; only when asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub manifests: Option<Vec<ManifestSummary>>,
     }
 
     /// The image's configuration as inspect prints it.
@@ -129,6 +135,64 @@ objects! { "PascalCase";
         pub labels: StringMap,
         /// How many containers use it; -1 when it was not reckoned.
         pub containers: i64,
+        /// What its name stands for; only when asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub descriptor: Option<Descriptor>,
+        /// And what that leads to; only when asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub manifests: Option<Vec<ManifestSummary>>,
+    }
+
+    /// One manifest of what a name stands for.
+    pub struct ManifestSummary {
+        /// Its digest.
+        #[serde(rename = "ID")]
+        pub id: String,
+        /// As the index has it.
+        pub descriptor: Descriptor,
+        /// All of it is here.
+        pub available: bool,
+        /// Bytes that are here.
+        pub size: ManifestSize,
+        /// `image`, `attestation` or `unknown`.
+        pub kind: String,
+        /// Of an image.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub image_data: Option<ManifestImage>,
+        /// Of an attestation.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub attestation_data: Option<AttestationFacts>,
+    }
+
+    /// Bytes that are here of a manifest.
+    pub struct ManifestSize {
+        /// With what is unpacked.
+        pub total: i64,
+        /// As registries have it.
+        pub content: i64,
+    }
+
+    /// The image of a manifest.
+    pub struct ManifestImage {
+        /// What it runs on.
+        pub platform: OciPlatform,
+        /// Who uses it.
+        pub containers: Strings,
+        /// Bytes.
+        pub size: UnpackedSize,
+    }
+
+    /// Bytes of an unpacked image.
+    pub struct UnpackedSize {
+        /// Of all layers.
+        pub unpacked: i64,
+    }
+
+    /// What an attestation is about.
+    pub struct AttestationFacts {
+        /// The digest of a manifest.
+        #[serde(rename = "For")]
+        pub of: String,
     }
 
     /// One line of `GET /images/{name}/history`.

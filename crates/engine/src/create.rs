@@ -105,14 +105,7 @@ fn find_image(services: &Services, spec: &CreateSpec) -> Result<Image> {
         Some(text) => Platform::parse(text)
             .map_err(|error| EngineError::new(error.kind(), error.to_string()))?,
     };
-    match wished.accepts(&image.config.platform()) {
-        true => Ok(image),
-        false => Err(EngineError::not_found(format!(
-            "image with reference {name} was found but its platform ({}) does not match the \
-             specified platform ({wished})",
-            image.config.platform()
-        ))),
-    }
+    crate::images::of_platform(services, name, image, &wished)
 }
 
 fn record_of(

@@ -14,6 +14,7 @@ use crate::services::{Services, store_error};
 use crate::spec::{Caller, ImageListSpec, ImportSpec, LoadedImage};
 
 mod commit;
+mod manifests;
 mod registries;
 mod save;
 mod show;
@@ -31,10 +32,27 @@ impl Engine {
         show::list(&self.services, &spec)
     }
 
-    /// Everything about an image.
-    pub async fn image_inspect(&self, caller: Caller, name: &str) -> Result<ImageInspect> {
+    /// Everything about an image, or about the one of several that is for a platform. With
+    /// `manifests` it is told what else its name stands for.
+    pub async fn image_inspect(
+        &self,
+        caller: Caller,
+        name: &str,
+        platform: Option<Platform>,
+        manifests: bool,
+    ) -> Result<ImageInspect> {
         tracing::debug!(name, caller_uid = caller.uid, "image inspect");
-        Ok(show::inspect(&find(&self.services, name)?))
+        let mut image = find(&self.services, name)?;
+        if let Some(wished) = platform {
+            image = of_platform(&self.services, name, image, &wished)?;
+        }
+        let mut answer = show::inspect(&image);
+        if manifests {
+            let target = self.services.store.image_target(&image);
+            answer.descriptor = target.as_ref().map(manifests::descriptor);
+            answer.manifests = Some(manifests::of(&self.services, &image));
+        }
+        Ok(answer)
     }
 
     /// How an image was made, the newest step first.
@@ -176,6 +194,26 @@ fn find(services: &Services, name: &str) -> Result<Image> {
     let id = services.store.resolve(name).map_err(store_error)?;
     let gone = || EngineError::not_found(messages::no_such_image(name));
     services.store.image(&id).ok_or_else(gone)
+}
+
+/// The image that a name means on a platform, if it is here; `image` is what it means otherwise.
+pub fn of_platform(
+    services: &Services,
+    name: &str,
+    image: Image,
+    wished: &Platform,
+) -> Result<Image> {
+    let found = image.config.platform();
+    if wished.accepts(&found) {
+        return Ok(image);
+    }
+    let id = services.store.resolve_for(name, wished).map_err(store_error)?;
+    id.and_then(|id| services.store.image(&id)).ok_or_else(|| {
+        EngineError::not_found(format!(
+            "image with reference {name} was found but its platform ({found}) does not match the \
+             specified platform ({wished})"
+        ))
+    })
 }
 
 /// Which containers stand on which images.

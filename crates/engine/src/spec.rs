@@ -227,6 +227,8 @@ pub struct ImageListSpec {
     pub all: bool,
     /// Reckon the bytes shared with other images.
     pub shared_size: bool,
+    /// With what their names stand for, manifest by manifest.
+    pub manifests: bool,
     /// As clients send them.
     pub filters: Filters,
 }

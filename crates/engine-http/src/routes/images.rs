@@ -15,6 +15,7 @@ pub(super) async fn list(call: Call) -> Outcome {
     let spec = ImageListSpec {
         all: call.flag("all"),
         shared_size: call.flag("shared-size"),
+        manifests: call.flag("manifests"),
         filters: call.filters()?,
     };
     let answer = call.engine.image_list(call.caller, spec).await?;
@@ -22,7 +23,10 @@ pub(super) async fn list(call: Call) -> Outcome {
 }
 
 pub(super) async fn inspect(call: Call) -> Outcome {
-    let answer = call.engine.image_inspect(call.caller, call.target()).await?;
+    let platform = call.optional("platform").map(registries::platform).transpose()?;
+    let manifests = call.flag("manifests");
+    let inspected = call.engine.image_inspect(call.caller, call.target(), platform, manifests);
+    let answer = inspected.await?;
     Ok(older::image(call.head.version, &answer))
 }
 

@@ -109,7 +109,7 @@ fn limit(text: &str) -> Result<i64, Reply> {
 }
 
 /// Clients send the platform as OCI's JSON object.
-fn platform(json: &str) -> Result<oci::Platform, Reply> {
+pub(super) fn platform(json: &str) -> Result<oci::Platform, Reply> {
     let platform: oci::Platform = serde_json::from_str(json)
         .map_err(|error| bad_value(format!("failed to parse platform: {error}")))?;
     Ok(oci::Platform::of(&platform.os, &platform.architecture, &platform.variant))

@@ -48,7 +48,8 @@ impl Engine {
         let registries = &self.services.registries;
         registries.pull(spec, progress).await.map_err(registry_error)?;
         self.registry_event(caller, &reference, "pull");
-        Ok(platform.and_then(|wished| other_platform(&self.services, &reference, &wished)))
+        let other = platform.and_then(|wished| other_platform(&self.services, &reference, &wished));
+        Ok(other.map(|text| format!("WARNING: {text}")))
     }
 
     /// Sends one image, or all tags of a name. Dropping the future stops it.
@@ -226,7 +227,7 @@ fn search_spec(wish: SearchWish) -> Result<Option<SearchSpec>> {
 fn registry_error(error: DistributionError) -> EngineError {
     let nobody = match &error {
         DistributionError::Registry(cause) | DistributionError::Pull { cause, .. } => {
-            matches!(**cause, RegistryError::NoCredentials)
+            is_nobody(cause)
         }
         _ => false,
     };
@@ -240,5 +241,13 @@ fn registry_error(error: DistributionError) -> EngineError {
             };
             EngineError::new(kind, error.to_string())
         }
+    }
+}
+
+/// Whether a registry wanted to know who asks, and nobody had said.
+fn is_nobody(error: &RegistryError) -> bool {
+    match error {
+        RegistryError::Authorization { cause, .. } => is_nobody(cause),
+        other => matches!(other, RegistryError::NoCredentials),
     }
 }

@@ -10,6 +10,7 @@ use docker_api::{
 use oci::{Digest, ImageDefaults};
 use store::Image;
 
+use super::manifests;
 use crate::error::{EngineError, Result};
 use crate::services::Services;
 use crate::spec::ImageListSpec;
@@ -40,7 +41,15 @@ pub(super) fn list(services: &Services, spec: &ImageListSpec) -> Result<Vec<Imag
     let shared =
         spec.shared_size.then(|| services.store.layer_usage(&BTreeSet::new()).shared_bytes);
     let shared = shared.as_ref();
-    Ok(chosen.into_iter().map(|image| summary(image, &users, &selection, shared)).collect())
+    let shown = chosen.into_iter().map(|image| {
+        let mut row = summary(image, &users, &selection, shared);
+        if spec.manifests {
+            row.descriptor = services.store.image_target(image).as_ref().map(manifests::descriptor);
+            row.manifests = Some(manifests::of(services, image));
+        }
+        row
+    });
+    Ok(shown.collect())
 }
 
 fn summary(
@@ -147,6 +156,8 @@ pub(super) fn inspect(image: &Image) -> ImageInspect {
             layers: Some(image.layers.iter().map(ToString::to_string).collect()),
         },
         metadata: ImageMetadata { last_tag_time },
+        descriptor: None,
+        manifests: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use client::{Client, ClientError};
 use gotmpl::{MissingKey, Template, Value};
+use oci::Platform;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -91,13 +92,14 @@ pub async fn containers(client: &Client, flags: &Parsed) -> Outcome {
 
 /// `image inspect`.
 pub async fn images(client: &Client, flags: &Parsed) -> Outcome {
-    if !flags.text("platform").is_empty() {
-        return Err(Failure::new("failed to inspect one platform of an image: not supported"));
+    let platform = flags.text("platform");
+    if !platform.is_empty() {
+        Platform::parse(platform).map_err(|error| Failure::new(error.to_string()))?;
     }
     let style = Style::parse(flags.text("format"))?;
     let (mut objects, mut errors) = (Vec::new(), Vec::new());
     for name in &flags.args {
-        match json(client.image_inspect(name).await) {
+        match json(client.image_inspect_platform(name, platform).await) {
             Ok(json) => objects.push(json),
             Err(error) => errors.push(Failure::from(error).text),
         }

@@ -15,6 +15,7 @@ mod limits;
 mod logs;
 mod mistakes;
 mod prune;
+mod registries;
 mod rootless;
 mod runtimes;
 mod security;

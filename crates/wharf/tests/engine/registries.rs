@@ -1,0 +1,167 @@
+//! Pull, push, login against Debian's registry with accounts, by both command lines.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::{BOTH, Cli, Engine};
+
+/// `alice` with the password `s3cret`.
+const ACCOUNTS: &str = "alice:$2y$05$YUCUt3NZtPdLse0ccluCgO6G4duCgqUWjNpIcGOopufgBRSGeFIQS\n";
+
+/// A running registry that wants an account.
+struct Registry {
+    child: Child,
+    host: String,
+    _root: tempfile::TempDir,
+}
+
+impl Registry {
+    fn start() -> Registry {
+        let root = tempfile::tempdir().unwrap();
+        let accounts = root.path().join("accounts");
+        std::fs::write(&accounts, ACCOUNTS).unwrap();
+        let config = format!(
+            "version: 0.1\nlog: {{level: info}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n\
+             http:\n  addr: 127.0.0.1:0\nauth:\n  htpasswd: {{realm: r, path: {}}}\n",
+            root.path().join("data").display(),
+            accounts.display()
+        );
+        let path = root.path().join("config.yml");
+        std::fs::write(&path, config).unwrap();
+        let mut child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&path)
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("docker-registry is installed by scripts/needs.sh");
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse::<u16>().ok()
+        });
+        // It goes on writing; somebody must read.
+        std::thread::spawn(move || lines.for_each(drop));
+        let host = format!("127.0.0.1:{}", port.expect("the registry says where it listens"));
+        Registry { child, host, _root: root }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn login(engine: &Engine, cli: Cli, registry: &Registry, password: &[u8]) -> crate::harness::Ran {
+    let words = ["login", "-u", "alice", "--password-stdin", &registry.host];
+    engine.with_input(cli, &words, password)
+}
+
+#[test]
+fn an_image_goes_there_and_back() {
+    let registry = Registry::start();
+    let engine = Engine::start();
+    for cli in BOTH {
+        let name = format!("{}/alice/{}:v1", registry.host, format!("{cli:?}").to_lowercase());
+        let (repository, _) = name.rsplit_once(':').unwrap();
+        engine.cli(cli, ["tag", "busybox", &name]).ok();
+        let refused = engine.cli(cli, ["push", &name]);
+        assert_eq!(refused.code, 1, "{refused:?}");
+        assert!(refused.err.ends_with("no basic auth credentials\n"), "{refused:?}");
+        let wrong = login(&engine, cli, &registry, b"wrong\n");
+        assert_eq!(
+            wrong.err,
+            format!(
+                "Error response from daemon: login attempt to http://{}/v2/ failed with status: \
+                 401 Unauthorized\n",
+                registry.host
+            )
+        );
+        assert!(login(&engine, cli, &registry, b"s3cret\n").ok().ends_with("Login Succeeded\n"));
+
+        let pushed = engine.cli(cli, ["push", &name]).ok();
+        let first = format!("The push refers to repository [{repository}]\n");
+        assert!(pushed.starts_with(&first), "{pushed}");
+        let digest = pushed.split("v1: digest: ").nth(1).unwrap().split(' ').next().unwrap();
+        let by_digest = format!("{repository}@{digest}");
+        engine.cli(cli, ["rmi", &name]).ok();
+        let pulled = engine.cli(cli, ["pull", &name]).ok();
+        let path = repository.split_once('/').unwrap().1;
+        assert!(pulled.starts_with(&format!("v1: Pulling from {path}\n")), "{pulled}");
+        let end = format!("Digest: {digest}\nStatus: Downloaded newer image for {name}\n{name}\n");
+        assert!(pulled.ends_with(&end), "{pulled}");
+        let again = engine.cli(cli, ["push", &name]).ok();
+        assert!(again.contains(digest), "a pulled image goes back as it came: {again}");
+        let digests = ["image", "inspect", "-f", "{{join .RepoDigests \" \"}}", &name];
+        let digests = engine.cli(cli, digests).ok();
+        assert!(digests.contains(&by_digest), "{digests}");
+        assert_eq!(engine.cli(cli, ["pull", "-q", &by_digest]).ok(), format!("{by_digest}\n"));
+
+        engine.cli(cli, ["logout", &registry.host]).ok();
+        let refused = engine.cli(cli, ["pull", &name]);
+        assert!(refused.err.ends_with("no basic auth credentials\n"), "{refused:?}");
+        engine.cli(cli, ["rmi", &name]).ok();
+    }
+}
+
+#[test]
+fn run_brings_what_is_missing() {
+    let registry = Registry::start();
+    let engine = Engine::start();
+    let name = format!("{}/alice/run:v1", registry.host);
+    engine.wharf(["tag", "busybox", &name]).ok();
+    login(&engine, Cli::Wharf, &registry, b"s3cret\n").ok();
+    engine.wharf(["push", "-q", &name]).ok();
+    for cli in BOTH {
+        engine.wharf(["rmi", &name]).ok();
+        let run = ["run", "--rm", "--network", "none", "--pull"];
+        let words = |pull| [&run[..], &[pull, &name, "echo", "hi"]].concat();
+        let never = engine.cli(cli, words("never"));
+        assert_eq!(never.code, 125, "{never:?}");
+        assert!(never.err.contains(&format!("No such image: {name}")), "{never:?}");
+        let missing = engine.cli(cli, words("missing"));
+        assert_eq!((missing.code, missing.out.as_str()), (0, "hi\n"), "{missing:?}");
+        let told = format!("Unable to find image '{name}' locally\nv1: Pulling from alice/run\n");
+        assert!(missing.err.starts_with(&told), "{missing:?}");
+        let always = engine.cli(cli, words("always"));
+        assert!(always.err.ends_with(&format!("Image is up to date for {name}\n")), "{always:?}");
+        let absent = format!("{}/alice/absent:v1", registry.host);
+        let absent = engine.cli(cli, ["pull", &absent]);
+        assert_eq!(
+            absent.err,
+            format!(
+                "Error response from daemon: manifest for {}/alice/absent:v1 not found: manifest \
+                 unknown: manifest unknown\n",
+                registry.host
+            )
+        );
+    }
+}
+
+#[test]
+fn inspect_tells_what_a_name_stands_for() {
+    let registry = Registry::start();
+    let engine = Engine::start();
+    let name = format!("{}/alice/inspect:v1", registry.host);
+    engine.wharf(["tag", "busybox", &name]).ok();
+    login(&engine, Cli::Wharf, &registry, b"s3cret\n").ok();
+    engine.wharf(["push", "-q", &name]).ok();
+    engine.wharf(["rmi", &name]).ok();
+    engine.wharf(["pull", "-q", &name]).ok();
+    let (status, body) = engine.get(&format!("/images/{name}/json?manifests=1")).unwrap();
+    assert_eq!(status, 200, "{body}");
+    let image: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let target = image["Descriptor"]["digest"].as_str().unwrap();
+    assert!(image["RepoDigests"].to_string().contains(target), "{body}");
+    let manifest = &image["Manifests"][0];
+    assert_eq!(manifest["ID"], target, "{body}");
+    assert_eq!((&manifest["Kind"], &manifest["Available"]), (&"image".into(), &true.into()));
+    let other = engine.wharf(["image", "inspect", "--platform", "linux/s390x", &name]);
+    assert!(other.err.contains("does not match the specified platform (linux/s390x)"), "{other:?}");
+    let (status, body) = engine.get(&format!("/images/{name}/json?platform=x")).unwrap();
+    assert_eq!(status, 400, "{body}");
+}
