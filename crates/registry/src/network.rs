@@ -1,8 +1,9 @@
 //! Registries as one engine, or one command, talks to them: requests with credentials, redirects,
 //! and the step from TLS to plain HTTP where that is allowed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
@@ -21,16 +22,17 @@ use crate::url::{Scheme, Url};
 
 /// As Go: who sends us on more often does not know either.
 const REDIRECTS_MAX: usize = 10;
-/// Servers that are remembered to speak no TLS.
+/// Servers that are remembered to speak no TLS, and for how long: somebody may set it up.
 const PLAIN_MAX: usize = 1000;
+const PLAIN_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The way to all registries: configuration, connections, tokens.
 pub struct Network {
     pub(crate) endpoints: Endpoints,
     transport: Transport,
     tokens: Tokens,
-    /// Servers that turned out to speak no TLS.
-    plain: Mutex<HashSet<String>>,
+    /// Servers that turned out to speak no TLS, and when.
+    plain: Mutex<HashMap<String, Instant>>,
 }
 
 /// One registry, for one account.
@@ -113,14 +115,16 @@ impl Network {
 
     fn is_plain(&self, endpoint: &Endpoint) -> bool {
         let plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
-        endpoint.may_be_plain && plain.contains(&endpoint.base.authority())
+        let since = plain.get(&endpoint.base.authority());
+        endpoint.may_be_plain && since.is_some_and(|since| since.elapsed() < PLAIN_TIME_MAX)
     }
 
     fn set_plain(&self, endpoint: &Endpoint, is_plain: bool) {
         let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
-        match is_plain {
-            true if plain.len() < PLAIN_MAX => drop(plain.insert(endpoint.base.authority())),
-            _ => drop(plain.remove(&endpoint.base.authority())),
+        plain.retain(|_, since| since.elapsed() < PLAIN_TIME_MAX);
+        match is_plain && plain.len() < PLAIN_MAX {
+            true => drop(plain.insert(endpoint.base.authority(), Instant::now())),
+            false => drop(plain.remove(&endpoint.base.authority())),
         }
     }
 }

@@ -37,8 +37,9 @@ const IDLE_MAX: usize = 8;
 /// Servers close idle connections after a minute or more: this is sooner than most.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// How long a broken connection may take to say why it broke.
-const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
+/// How long a broken connection may take to say why it broke; it does so at once, unless the
+/// machine is very busy.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
 /// A connection, as the one who sends sees it.
 struct Sender {

@@ -36,7 +36,7 @@ impl House {
         House::with(|_| {})
     }
 
-    /// With a configuration that is changed; waits are short.
+    /// With a configuration that is changed; waits between tries are short.
     pub fn with(change: impl FnOnce(&mut RegistriesSpec)) -> House {
         House::at(tempfile::tempdir().unwrap(), change)
     }
@@ -47,9 +47,9 @@ impl House {
             RegistriesSpec { retry_step: Duration::from_millis(1), ..Default::default() };
         spec.network.certificate_directories = vec![root.path().join("certs.d")];
         spec.network.timeouts = Timeouts {
-            connect: Duration::from_secs(5),
-            head: Duration::from_millis(400),
-            stall: Duration::from_millis(400),
+            connect: Duration::from_secs(60),
+            head: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
         };
         spec.platform = oci::Platform::of("linux", "amd64", "");
         change(&mut spec);
