@@ -56,3 +56,19 @@ fn sec_u24_bombs_and_foreign_formats_are_refused() {
     check_error(&gzip(b"text")[..10], "");
     check_error(&zstd::encode_all(&b"text"[..], 1).unwrap()[..8], "");
 }
+
+#[test]
+fn sec_u24_what_follows_a_stream_and_damage_in_it_are_refused() {
+    let zstd = zstd::encode_all(&b"text"[..], 1).unwrap();
+    let mut damaged = gzip(b"text");
+    let at = damaged.len() - 6;
+    damaged[at] ^= 1;
+    check_error(&damaged, "");
+    for rest in [&b"garbage"[..], &[0; 512], b"\x1f\x8b"] {
+        // Some readers stop here, others go on: Docker's refuses it, too.
+        check_error(&[&gzip(b"text")[..], rest].concat(), "");
+        check_error(&[&zstd[..], rest].concat(), "");
+    }
+    // One format inside another is content, and no archive.
+    check(&gzip(&gzip(b"text")), Compression::Gzip, &gzip(b"text"));
+}
