@@ -9,8 +9,10 @@ Two runs give the same bytes, so that both engines get the same image id.
 
 import hashlib
 import io
+import itertools
 import json
 import os
+import random
 import subprocess
 import sys
 import tarfile
@@ -54,30 +56,53 @@ def layer():
     return out.getvalue()
 
 
-def archive(path, tag):
-    """Writes a docker-archive with one image."""
-    blob = layer()
-    digest = hashlib.sha256(blob).hexdigest()
+def filler(number, size, files):
+    """The tar of a layer of text, which compresses by half, in so many files."""
+    out = io.BytesIO()
+    choose = random.Random(number)
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for index in range(files):
+            entry = tarfile.TarInfo(f"filler/{number}/{index % 40}/file-{index}")
+            entry.size = size // files
+            content = choose.randbytes(entry.size // 2).hex().encode()
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def archive(path, tag, more=()):
+    """Writes a docker-archive with one image: of busybox and of the layers that `more` gives."""
+    digests = []
+    with tarfile.open(path, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+
+        def add(name, content):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+        for blob in itertools.chain([layer()], more):
+            digests.append(hashlib.sha256(blob).hexdigest())
+            add(digests[-1] + "/layer.tar", blob)
+        documents(digests, tag, add)
+
+
+def documents(digests, tag, add):
+    """The configuration and the manifest of an image of these layers."""
     config = {
         "architecture": os.uname().machine.replace("x86_64", "amd64").replace("aarch64", "arm64"),
         "os": "linux",
         "created": CREATED,
         "config": {"Env": [PATH], "Cmd": ["sh"]},
-        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest]},
-        "history": [{"created": CREATED, "created_by": "COPY busybox / # made for tests"}],
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest for digest in digests]},
+        "history": [{"created": CREATED, "created_by": "COPY busybox / # made for tests"}
+                    for _ in digests],
     }
     config = json.dumps(config, sort_keys=True).encode()
     name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = [{"Config": name, "RepoTags": [tag], "Layers": [digest + "/layer.tar"]}]
-    with tarfile.open(path, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for member, content in [
-            (name, config),
-            (digest + "/layer.tar", blob),
-            ("manifest.json", json.dumps(manifest).encode()),
-        ]:
-            entry = tarfile.TarInfo(member)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
+    layers = [digest + "/layer.tar" for digest in digests]
+    add(name, config)
+    manifest = [{"Config": name, "RepoTags": [tag], "Layers": layers}]
+    add("manifest.json", json.dumps(manifest).encode())
 
 
 def mount(destination, kind, source, *options):

@@ -26,7 +26,7 @@ import report
 from engines import BenchError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BENCHMARKS = ["run", "runtime", "exec", "starts", "thousand", "logs", "files", "memory"]
+BENCHMARKS = ["run", "runtime", "exec", "starts", "thousand", "logs", "files", "images", "memory"]
 IMAGE = "busybox"
 # How many containers one round of `starts` makes, and how many requests are under way at once.
 STARTS, WORKERS = 100, 8
@@ -34,6 +34,8 @@ STARTS, WORKERS = 100, 8
 MANY = 1000
 # What is logged and read back, copied in and out, exported, committed and saved.
 BULK_BYTES = 200 * 10**6
+# The image of the benchmark `images`.
+LARGE_IMAGE, LARGE_BYTES, LARGE_LAYERS, LARGE_FILES = "bench-large:1", 300 * 10**6, 12, 12_000
 LOG_DRIVERS = ["json-file", "local"]
 # An engine is idle when nothing was asked of it for so many seconds.
 IDLE_SECONDS = 12
@@ -301,6 +303,25 @@ class Bench:
             cli("save", "bench-" + client), stdout="/dev/null"))
         for engine in (self.wharf, self.dockerd):
             engine.remove_containers()
+
+    def bench_images(self):
+        """An image of 300 MB in many layers and files: loaded, saved, removed."""
+        path = os.path.join(self.directory, "large.tar")
+        size, files = LARGE_BYTES // LARGE_LAYERS, LARGE_FILES // LARGE_LAYERS
+        image.archive(path, LARGE_IMAGE,
+                      (image.filler(number, size, files) for number in range(LARGE_LAYERS)))
+
+        def life(cli):
+            loaded = self.plain.run(cli("load", "-i", path), shows=LARGE_IMAGE)
+            saved = self.plain.run(cli("save", LARGE_IMAGE), stdout="/dev/null")
+            removed = self.plain.run(cli("rmi", LARGE_IMAGE), shows="Untagged")
+            return {"load": loaded, "save": saved, "rmi": removed}
+
+        subjects = {n: lambda cli=c[1]: life(cli) for n, c in self.clients().items()}
+        measured = rounds(subjects, self.options.bulk_rounds)
+        what = f"of 300 MB, {LARGE_LAYERS} layers, {LARGE_FILES} files"
+        for key in ("load", "save", "rmi"):
+            self.record(f"{key} {what}", "ms", measured, key)
 
     def bench_starts(self):
         """100 containers by the API, 8 requests at a time on kept connections; their removal."""

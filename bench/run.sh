@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Wharf beside dockerd, podman, runc and crun in one run and prints a table.
 #
-#   bench/run.sh [run] [runtime] [exec] [starts] [thousand] [logs] [files] [memory]
+#   bench/run.sh [run] [runtime] [exec] [starts] [thousand] [logs] [files] [images] [memory]
 #                                                                      default: all of them
 #
 # Environment:
@@ -9,7 +9,7 @@
 #                      dockerd in its place, which proves the harness itself
 #   ROUNDS             rounds of the command-line benchmarks (default 20)
 #   STARTS_ROUNDS      rounds of 100 starts (default 3)
-#   BULK_ROUNDS        rounds of `logs` and `files` (default 3)
+#   BULK_ROUNDS        rounds of `logs`, `files` and `images` (default 3)
 #   MEMORY_ROUNDS      rounds of the memory benchmark (default 1)
 #   MEMORY_CONTAINERS  containers of the memory benchmark (default 500)
 #   RESULTS            the figures as JSON go here (default: nowhere)
