@@ -127,6 +127,8 @@ pub(crate) struct Received<'a> {
     pub(crate) kind: u16,
     pub(crate) flags: u16,
     pub(crate) sequence: u32,
+    /// In notices: by whom it was asked for.
+    pub(crate) sender: u32,
     pub(crate) body: &'a [u8],
 }
 
@@ -138,6 +140,7 @@ pub(crate) fn next<'a>(bytes: &mut &'a [u8]) -> Option<Received<'a>> {
         kind: half(message.get(4..6)?)?,
         flags: half(message.get(6..8)?)?,
         sequence: u32::from_ne_bytes(message.get(8..12)?.try_into().ok()?),
+        sender: u32::from_ne_bytes(message.get(12..16)?.try_into().ok()?),
         body: message.get(HEADER..)?,
     };
     *bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();

@@ -10,11 +10,13 @@ mod list;
 mod rule;
 mod text;
 mod value;
+mod watch;
 
 pub use batch::Batch;
 pub use list::{Chain, Rule, Set, Table};
 pub use rule::{Field, Statement, Verdict};
 pub use value::{Type, Value};
+pub use watch::{Seen, Watch};
 
 use std::os::fd::BorrowedFd;
 

@@ -45,6 +45,11 @@ impl Socket {
         Ok(Socket { fd, sequence: 0, buffer: Vec::new(), room: BYTES_WITHOUT_ASKING })
     }
 
+    /// The number that the kernel gave this socket.
+    pub(crate) fn number(&self) -> Result<u32, NetlinkError> {
+        sys::netlink::number(self.fd.as_fd()).map_err(NetlinkError::Open)
+    }
+
     /// Sends one request and waits until it is done.
     pub(crate) fn request(
         &mut self,

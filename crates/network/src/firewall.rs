@@ -125,6 +125,14 @@ impl Firewall {
         Ok(())
     }
 
+    /// The name of the tables, and the number by which the kernel tells who changed them.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn identity(&self) -> Result<(String, u32), NetlinkError> {
+        Ok((self.table.clone(), self.nft.number()?))
+    }
+
     /// Whether this machine forwards only what is ours.
     pub fn guards(&self) -> bool {
         self.guards

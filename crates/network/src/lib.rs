@@ -26,6 +26,7 @@ pub mod ports;
 mod record;
 mod spec;
 mod subnet;
+mod watch;
 
 pub use endpoints::{Attached, EndpointSpec, Place};
 pub use error::NetworkError;
@@ -33,6 +34,7 @@ pub use networks::{Config, Networks};
 pub use record::{EndpointRecord, NetworkRecord};
 pub use spec::{BridgeOptions, GatewayMode, NetworkSpec, Pool, PoolSpec};
 pub use subnet::{Subnet, SubnetError};
+pub use watch::Watching;
 
 #[cfg(test)]
 mod tests;

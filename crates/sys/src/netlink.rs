@@ -41,6 +41,18 @@ pub fn open(protocol: Protocol) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// `getsockname(2)`: the number by which the kernel knows the socket, its "port".
+pub fn number(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let name = rustix::net::getsockname(socket)?;
+    Ok(SocketAddrNetlink::try_from(name)?.pid())
+}
+
+/// `setsockopt(NETLINK_ADD_MEMBERSHIP)`, netlink(7), Linux 2.6.14: notices of a group arrive, too.
+pub fn subscribe(socket: BorrowedFd<'_>, group: u32) -> io::Result<()> {
+    let group = group.cast_signed();
+    set_option(socket, libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group)
+}
+
 /// Lets one message of `bytes` be sent and as much be waiting to be read: `SO_SNDBUFFORCE` and
 /// `SO_RCVBUFFORCE`, socket(7), or what an ordinary user may have.
 pub fn make_room(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {

@@ -217,13 +217,13 @@ fn a_map_translates_destinations() {
     );
     let mut nft = Nft::open_in(host.as_fd()).unwrap();
     nft.commit(batch).unwrap();
-    assert!(greeting(&outside, "192.0.2.1:8080").is_err());
+    assert!(greeting(&outside, "192.0.2.1:8080", PATIENCE).is_err());
     let mut batch = Batch::new();
     batch.add_elements(TABLE, &ports, std::slice::from_ref(&element));
     nft.commit(batch).unwrap();
-    assert_eq!(greeting(&outside, "192.0.2.1:8080").unwrap(), "guest to 192.0.2.9");
+    assert_eq!(greeting(&outside, "192.0.2.1:8080", DEADLINE).unwrap(), "guest to 192.0.2.9");
     let mut batch = Batch::new();
     batch.delete_elements(TABLE, &ports, &[element]);
     nft.commit(batch).unwrap();
-    assert!(greeting(&outside, "192.0.2.1:8080").is_err());
+    assert!(greeting(&outside, "192.0.2.1:8080", PATIENCE).is_err());
 }

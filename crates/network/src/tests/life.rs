@@ -291,3 +291,46 @@ fn ports_are_allocated_once() {
     let place = Place { namespace: namespace.as_fd(), number: 1, is_default: true };
     world.networks.attach(&third.id, place, &publish(None, 8081)).unwrap();
 }
+
+#[test]
+fn the_filter_is_repaired_when_somebody_empties_it() {
+    use netlink::nft::{Batch, Family, Nft, TableName};
+    let world = World::new();
+    let network = world.network("n", |_| ());
+    let _web = world.container("web", &network, &publish(None, 8080));
+    let World { host, outside, dirs: _dirs, networks } = world;
+    let networks = std::sync::Arc::new(networks);
+    let text = networks.filter_text().unwrap();
+    let watching = networks.watch().unwrap();
+    let mut nft = Nft::open_in(host.as_fd()).unwrap();
+    let repaired = |count: u32| {
+        let until = std::time::Instant::now() + DEADLINE;
+        while networks.filter_text().unwrap() != text {
+            assert!(std::time::Instant::now() < until, "attack {count} was not noticed");
+            std::thread::yield_now();
+        }
+    };
+    for count in 0..3 {
+        let mut batch = Batch::new();
+        for family in [Family::Inet, Family::Bridge].into_iter().take(1 + count as usize % 2) {
+            batch.delete_table(TableName { family, name: "wharf" });
+        }
+        nft.commit(batch).unwrap();
+        repaired(count);
+    }
+    let mut batch = Batch::new();
+    let inet = TableName { family: Family::Inet, name: "wharf" };
+    batch.flush_chain(inet, "forward");
+    nft.commit(batch).unwrap();
+    repaired(3);
+    reaches(&outside, "192.0.2.1:8080", "web to 192.0.2.9");
+    // Others' tables are their own affair.
+    let mut batch = Batch::new();
+    batch.add_table(TableName { family: Family::Inet, name: "other" });
+    nft.commit(batch).unwrap();
+    drop(watching);
+    let mut batch = Batch::new();
+    batch.delete_table(inet);
+    nft.commit(batch).unwrap();
+    assert_ne!(networks.filter_text().unwrap(), text);
+}
