@@ -105,7 +105,21 @@ fn an_image_goes_there_and_back() {
         let refused = engine.cli(cli, ["pull", &name]);
         assert!(refused.err.ends_with("no basic auth credentials\n"), "{refused:?}");
         engine.cli(cli, ["rmi", &name]).ok();
+        let events = ["events", "--since", "1", "--until", &soon(), "--filter", "event=pull"];
+        let events = engine.cli(cli, [&events[..], &["--filter", "event=push"]].concat()).ok();
+        for action in ["pull", "push"] {
+            let told = format!("image {action} {name} (name={repository})");
+            assert!(events.contains(&told), "{told} in {events}");
+        }
+        assert!(!engine.log().contains("s3cret"), "the engine tells nobody a password");
     }
+    engine.finish();
+}
+
+/// The end of this second, in seconds since 1970.
+fn soon() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    (since.as_secs() + 1).to_string()
 }
 
 #[test]
@@ -140,6 +154,7 @@ fn run_brings_what_is_missing() {
             )
         );
     }
+    engine.finish();
 }
 
 #[test]
@@ -164,4 +179,5 @@ fn inspect_tells_what_a_name_stands_for() {
     assert!(other.err.contains("does not match the specified platform (linux/s390x)"), "{other:?}");
     let (status, body) = engine.get(&format!("/images/{name}/json?platform=x")).unwrap();
     assert_eq!(status, 400, "{body}");
+    engine.finish();
 }
