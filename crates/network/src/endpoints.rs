@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink::Mac;
 use netlink::namespace::inside;
+use netlink::{Mac, Rtnl};
 
 use crate::bridge::{self, LinkPlan, mac_of};
 use crate::error::{NetworkError, Result};
@@ -74,10 +74,19 @@ impl Networks {
 
     /// Removes an endpoint's links, ports and addresses; an absent one is fine.
     ///
+    /// The kernel takes some ten milliseconds to forget a link; meanwhile others are served.
+    ///
     /// # Errors
     /// The kernel's; then it is still there.
     pub fn release(&self, id: &str) -> Result<()> {
-        self.lock().release(id)
+        let failed = || NetworkError::kernel("remove the link of an endpoint");
+        let (port, mut rtnl) = {
+            let state = self.lock();
+            let Some(record) = state.endpoints.get(id) else { return Ok(()) };
+            (record.port.clone(), Rtnl::open_in(state.host.as_fd()).map_err(failed())?)
+        };
+        bridge::remove(&mut rtnl, &port).map_err(failed())?;
+        self.lock().forget_endpoint(id)
     }
 }
 
@@ -193,10 +202,9 @@ impl State {
             .map_err(NetworkError::kernel(format!("connect a container to `{}`", plan.bridge)))
     }
 
-    fn release(&mut self, id: &str) -> Result<()> {
+    /// After its links are gone.
+    fn forget_endpoint(&mut self, id: &str) -> Result<()> {
         let Some(record) = self.endpoints.get(id).cloned() else { return Ok(()) };
-        bridge::remove(&mut self.rtnl, &record.port)
-            .map_err(NetworkError::kernel("remove the link of an endpoint"))?;
         let forgotten = self
             .firewall
             .remove_endpoint(id)
