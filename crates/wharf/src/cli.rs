@@ -22,8 +22,9 @@ const PROGRAM: Verb = Verb {
 static PROGRAM_VERB: Verb = PROGRAM;
 
 /// What Docker's command line has and this one has not, and what to do instead.
-const ABSENT: [(&str, &str); 2] = [
+const ABSENT: [(&str, &str); 3] = [
     ("context", "name the engine by --host, WHARF_HOST or DOCKER_HOST"),
+    ("manifest", "`docker manifest` makes lists for several platforms, and needs no engine for it"),
     ("swarm", "past one machine Wharf hands over to Kubernetes"),
 ];
 
