@@ -23,10 +23,12 @@ import engines
 import image
 import keeper
 import report
+import transfer
 from engines import BenchError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BENCHMARKS = ["run", "runtime", "exec", "starts", "thousand", "logs", "files", "images", "memory"]
+BENCHMARKS = ["run", "runtime", "exec", "starts", "thousand", "logs", "files", "images", "memory",
+              "transfer", "peak"]
 IMAGE = "busybox"
 # How many containers one round of `starts` makes, and how many requests are under way at once.
 STARTS, WORKERS = 100, 8
@@ -37,6 +39,8 @@ BULK_BYTES = 200 * 10**6
 # The image of the benchmark `images`.
 LARGE_IMAGE, LARGE_BYTES, LARGE_LAYERS, LARGE_FILES = "bench-large:1", 300 * 10**6, 12, 12_000
 LOG_DRIVERS = ["json-file", "local"]
+# The image of the benchmark `transfer`: some 300 MB when compressed.
+LAYERS, LAYER_BYTES = 20, 40_000_000
 # An engine is idle when nothing was asked of it for so many seconds.
 IDLE_SECONDS = 12
 
@@ -360,6 +364,15 @@ class Bench:
         self.record(f"noise of MemAvailable {per}", "MiB", measured, "noise")
         time.sleep(IDLE_SECONDS)
         self.record("idle engine after that work, PSS", "MiB", rounds(idle, 2))
+
+    def bench_transfer(self):
+        """An image of many layers from a registry and to one, by all clients."""
+        transfer.pull_and_push(self, rounds, LAYERS, LAYER_BYTES)
+
+    def bench_peak(self):
+        """The engine's memory while much is pulled."""
+        transfer.peak(self, self.wharf, rounds)
+        transfer.peak(self, self.dockerd, rounds)
 
 
 def log_lines(path, size):

@@ -2,7 +2,7 @@
 # Measures Wharf beside dockerd, podman, runc and crun in one run and prints a table.
 #
 #   bench/run.sh [run] [runtime] [exec] [starts] [thousand] [logs] [files] [images] [memory]
-#                                                                      default: all of them
+#                [transfer] [peak]                                     default: all of them
 #
 # Environment:
 #   WHARF              the binary (default target/release/wharf); `dockerd` measures a second
