@@ -141,7 +141,8 @@ def main():
     if not os.path.isdir(chosen.checkout):
         print(f"skipped {chosen.suite}: no checkout of its repository at {chosen.checkout!r}")
         return 0
-    runtime = os.path.realpath(chosen.runtime)
+    # Not the file behind a link: its name says that it is to be a runtime.
+    runtime = os.path.abspath(chosen.runtime)
     path = f"{HERE}/{chosen.suite}.tsv"
     table, worse, counts = read_table(path), [], {}
     for name, result, reason, said in SUITES[chosen.suite](os.path.realpath(chosen.checkout), runtime, chosen.only):

@@ -10,14 +10,16 @@ mod replay;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use sys::rustix::fs::{self, Mode, OFlags};
+use sys::rustix::fs::{self, AtFlags, Mode, OFlags};
+use sys::rustix::io::Errno;
 
-use crate::tar::Segment;
+use crate::tar::{Segment, Time};
+use crate::unpack::set_times;
 
 pub use replay::LayerStream;
 
@@ -28,7 +30,11 @@ pub const FILES: &str = "fs";
 pub const RECIPE: &str = "recipe";
 
 /// The directory beside it, of files that were replaced later in their own archive.
-pub const SPARE: &str = "spare";
+const SPARE: &str = "spare";
+
+/// That directory while the layer is unpacked. It is among the layer's files, for the worker must
+/// hold no directory outside of its jail; nothing in an archive can have such a name (aufs's own).
+const SPARE_INSIDE: &str = ".wh..wh.spare";
 
 /// The first line.
 const MAGIC: &[u8] = b"wharf recipe 1\n";
@@ -71,17 +77,27 @@ impl Recipe {
 /// Where a recipe goes while its layer is unpacked.
 pub struct Place {
     recipe: File,
-    spare: Option<OwnedFd>,
 }
 
 impl Place {
     /// Makes the recipe of the layer whose files come into `directory`, in the directory above.
     pub fn beside(directory: &Path) -> io::Result<Place> {
-        let recipe = File::create(directory.join("..").join(RECIPE))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let spare = fs::openat(fs::CWD, directory.join("..").join(SPARE), flags, Mode::empty());
-        Ok(Place { recipe, spare: spare.ok() })
+        Ok(Place { recipe: File::create(directory.join("..").join(RECIPE))? })
     }
+}
+
+/// Takes what was put aside out of the layer's files, to where [`LayerStream`] looks for it.
+pub(crate) fn take_spare(directory: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = fs::open(directory, flags, Mode::empty())?;
+    let before = fs::fstat(&root)?;
+    match fs::renameat(&root, SPARE_INSIDE, fs::CWD, directory.join("..").join(SPARE)) {
+        Err(Errno::NOENT) => return Ok(()),
+        moved => moved?,
+    }
+    // The archive says when the layer's root was changed.
+    let nanoseconds = u32::try_from(before.st_mtime_nsec).map_err(io::Error::other)?;
+    set_times(root.as_fd(), Time { seconds: before.st_mtime, nanoseconds })
 }
 
 /// Writes a recipe while the archive is read. Copies share it.
@@ -91,6 +107,9 @@ pub struct Recorder(Rc<RefCell<Recording>>);
 struct Recording {
     /// `None`: nothing is recorded.
     output: Option<zstd::stream::write::Encoder<'static, File>>,
+    /// The layer's.
+    root: OwnedFd,
+    /// Opened with the first file that is put aside.
     spare: Option<OwnedFd>,
     spares: u64,
     literal: Vec<u8>,
@@ -99,21 +118,19 @@ struct Recording {
 }
 
 impl Recorder {
-    /// Records into `place`.
-    pub fn new(place: Option<Place>) -> io::Result<Recorder> {
-        let (recipe, spare) = match place {
-            Some(place) => (Some(place.recipe), place.spare),
-            None => (None, None),
-        };
-        let mut output = match recipe {
-            Some(file) => Some(zstd::stream::write::Encoder::new(file, ZSTD_LEVEL)?),
+    /// Records into `place` what is unpacked into `root`.
+    pub fn new(place: Option<Place>, root: BorrowedFd<'_>) -> io::Result<Recorder> {
+        let root = root.try_clone_to_owned()?;
+        let mut output = match place {
+            Some(place) => Some(zstd::stream::write::Encoder::new(place.recipe, ZSTD_LEVEL)?),
             None => None,
         };
         if let Some(output) = &mut output {
             output.write_all(MAGIC)?;
         }
+        let literal = Vec::new();
         let recording =
-            Recording { output, spare, spares: 0, literal: Vec::new(), is_paused: false };
+            Recording { output, root, spare: None, spares: 0, literal, is_paused: false };
         Ok(Recorder(Rc::new(RefCell::new(recording))))
     }
 
@@ -157,11 +174,11 @@ impl Recorder {
     /// content is still part of the archive.
     pub fn put_aside(&self, parent: BorrowedFd<'_>, name: &[u8], path: &[u8]) -> io::Result<()> {
         let mut recording = self.0.borrow_mut();
-        let Some(spare) = &recording.spare else {
-            return Ok(fs::unlinkat(parent, name, fs::AtFlags::empty())?);
-        };
+        if recording.output.is_none() {
+            return Ok(fs::unlinkat(parent, name, AtFlags::empty())?);
+        }
         let number = recording.spares;
-        fs::renameat(parent, name, spare, number.to_string())?;
+        fs::renameat(parent, name, recording.spare()?, number.to_string())?;
         recording.spares += 1;
         recording.flush_literal()?;
         let mut event = vec![ASIDE];
@@ -183,6 +200,18 @@ impl Recorder {
 }
 
 impl Recording {
+    fn spare(&mut self) -> io::Result<&OwnedFd> {
+        let spare = match self.spare.take() {
+            Some(spare) => spare,
+            None => {
+                fs::mkdirat(&self.root, SPARE_INSIDE, Mode::RWXU)?;
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                fs::openat(&self.root, SPARE_INSIDE, flags, Mode::empty())?
+            }
+        };
+        Ok(self.spare.insert(spare))
+    }
+
     fn flush_literal(&mut self) -> io::Result<()> {
         if self.literal.is_empty() {
             return Ok(());

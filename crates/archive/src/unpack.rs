@@ -25,6 +25,7 @@ use crate::tar::TarError;
 
 pub use apply::unpack;
 pub use apply::unpack_recorded;
+pub(crate) use attributes::set_times;
 pub use worker::{UnpackError, Unpacker, unpack_worker_main};
 
 /// What one layer may be at most.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use archive::decompress::Decompressor;
-use archive::recipe::{FILES, RECIPE, Recipe, SPARE};
+use archive::recipe::{FILES, RECIPE, Recipe};
 use archive::unpack::{LayerFacts, UnpackLimits};
 use oci::{Descriptor, Digest};
 use stdx::Kind;
@@ -162,9 +162,6 @@ impl Store {
         let unkept = Unkept(Some(directory.clone()));
         let fs = directory.join(FILES);
         disk::create_dir(&fs, 0o755)?;
-        if recipe == Recipe::Written {
-            disk::create_dir(&directory.join(SPARE), 0o700)?;
-        }
         failpoint::hit("store.layer.begun");
         let free = disk::free_bytes(&fs)?.saturating_sub(FREE_BYTES_MIN);
         let limits =
@@ -172,8 +169,6 @@ impl Store {
         let unpacked = self.shared.unpacker.run(input, &fs, &limits, recipe);
         let facts = unpacked.map_err(StoreError::Unpack)?;
         failpoint::hit("store.layer.unpacked");
-        // It stays where it is not empty.
-        std::fs::remove_dir(directory.join(SPARE)).ok();
         let diff_id = Digest::parse(&facts.diff_id)
             .map_err(|_| StoreError::bad_image("the unpack worker gave no digest"))?;
         Ok((unkept, diff_id, facts))

@@ -44,7 +44,7 @@ pub fn unpack_recorded(
     let input = Decompressor::new(input, limits.bytes_max).map_err(LayerError::Stream)?;
     let input = Hashed { input, sha256: Sha256::new(), bytes: 0 };
     let write = |cause| system("write", b"recipe", cause);
-    let recorder = Recorder::new(recipe).map_err(write)?;
+    let recorder = Recorder::new(recipe, root).map_err(write)?;
     let recorded = Recorded { input, recorder: recorder.clone() };
     let tar_limits = Limits { entries_max: limits.entries_max, ..Limits::default() };
     let mut layer = Layer {
@@ -99,6 +99,10 @@ const WHITEOUT: &[u8] = b".wh.";
 const WHITEOUT_META: &[u8] = b".wh..wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
+fn is_meta(name: &[u8]) -> bool {
+    name.starts_with(WHITEOUT_META) && name != OPAQUE
+}
+
 impl Layer<'_> {
     fn member<R: Read>(
         &mut self,
@@ -113,7 +117,6 @@ impl Layer<'_> {
         }
         let (parent, name) = path.split();
         // What aufs kept in the image (links of removed files, orphans) means nothing elsewhere.
-        let is_meta = |name: &[u8]| name.starts_with(WHITEOUT_META) && name != OPAQUE;
         if path.components().any(is_meta) {
             return Ok(());
         }
@@ -254,6 +257,9 @@ impl Layer<'_> {
             .map_err(|_| refused(&entry.path, "its link target leaves the layer"))?;
         if target == *path {
             return Err(refused(&entry.path, "it is a link to itself"));
+        }
+        if target.components().any(is_meta) {
+            return Err(refused(&entry.path, "its link target is not in this layer"));
         }
         let (from_parent, from) = target.split();
         // Linked through a descriptor of its own: `clear` may move on to another directory.

@@ -374,6 +374,54 @@ fn the_jailed_worker_does_the_same() {
 }
 
 #[test]
+fn a_worker_with_a_directory_outside_its_jail_does_not_work() {
+    let Unpacker::Jailed { program, mut arguments } = jailed() else { panic!() };
+    // One that the engine had left open for it.
+    arguments[1] = format!("exec 7</; {}", arguments[1].to_str().unwrap()).into();
+    let ground = Ground::new();
+    let unpacker = Unpacker::new(program, arguments);
+    let bytes = archive(&[file("f", "one")]);
+    match unpacker.run(&mut &bytes[..], &ground.fs(), &LIMITS, Recipe::Written) {
+        Err(UnpackError::Layer { text, .. }) => {
+            assert_eq!(text, "jail the unpack worker: a directory is open at descriptor 7");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(tree(&ground.fs()), Vec::<String>::new());
+}
+
+#[test]
+fn replaced_files_leave_no_trace_in_the_layer() {
+    let ground = Ground::new();
+    let bytes = archive(&[dir("./"), file("f", "one"), file("f", "two"), file("f", "three")]);
+    jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS, Recipe::Written).unwrap();
+    assert_eq!(std::fs::read_dir(ground.fs()).unwrap().count(), 1);
+    let spare = ground.dir.path().join("spare");
+    assert_eq!(std::fs::read_to_string(spare.join("0")).unwrap(), "one");
+    assert_eq!(std::fs::read_to_string(spare.join("1")).unwrap(), "two");
+    let root = Ground::new();
+    root.unpack(&archive(&[dir("./")])).unwrap();
+    let changed = |at: &Path| std::fs::metadata(at).unwrap().mtime();
+    assert_eq!(changed(&ground.fs()), changed(&root.fs()));
+}
+
+#[test]
+fn the_directory_of_replaced_files_cannot_be_named() {
+    for member in [file(".wh..wh.spare/9", "x"), dir(".wh..wh.spare")] {
+        let ground = Ground::new();
+        let bytes = archive(&[file("f", "one"), file("f", "two"), member]);
+        jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS, Recipe::Written).unwrap();
+        let spare: Vec<_> = std::fs::read_dir(ground.dir.path().join("spare")).unwrap().collect();
+        assert_eq!(spare.len(), 1);
+    }
+    let ground = Ground::new();
+    let link = hard_link("l", ".wh..wh.spare/0");
+    let bytes = archive(&[file("f", "one"), file("f", "two"), link]);
+    let error = jailed().run(&mut &bytes[..], &ground.fs(), &LIMITS, Recipe::Written).unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+}
+
+#[test]
 fn a_worker_that_fails_is_told() {
     let ground = Ground::new();
     let worker = |program: &str| Unpacker::new(PathBuf::from(program), Vec::new());

@@ -17,7 +17,7 @@ use stdx::Kind;
 use sys::rustix;
 
 use super::{LayerError, LayerFacts, UnpackLimits, of_system, unpack_recorded};
-use crate::recipe::{FILES, Recipe};
+use crate::recipe::{self, Recipe};
 
 /// How layers are unpacked.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ impl Unpacker {
         limits: &UnpackLimits,
         recipe: Recipe,
     ) -> Result<LayerFacts, UnpackError> {
-        match self {
+        let facts = match self {
             Unpacker::Jailed { program, arguments } => {
                 let start = |cause| UnpackError::Start { program: program.clone(), cause };
                 let mut worker =
@@ -137,17 +137,28 @@ impl Unpacker {
                 fed.map_err(UnpackError::Source)?;
                 answer.unwrap_or(Err(UnpackError::Died { status }))
             }
-            Unpacker::InProcess => {
-                let root = File::open(directory).map_err(UnpackError::Directory)?;
-                let mut source = Noted { input, failure: None };
-                let recipe = recipe.place(directory).map_err(UnpackError::Directory)?;
-                let result = unpack_recorded(&mut source, root.as_fd(), limits, recipe);
-                match source.failure {
-                    Some(cause) => Err(UnpackError::Source(cause)),
-                    None => result.map_err(|error| UnpackError::of_layer(&error)),
-                }
-            }
+            Unpacker::InProcess => in_process(input, directory, limits, recipe),
+        }?;
+        if recipe == Recipe::Written {
+            recipe::take_spare(directory).map_err(UnpackError::Directory)?;
         }
+        Ok(facts)
+    }
+}
+
+fn in_process(
+    input: &mut dyn Read,
+    directory: &Path,
+    limits: &UnpackLimits,
+    recipe: Recipe,
+) -> Result<LayerFacts, UnpackError> {
+    let root = File::open(directory).map_err(UnpackError::Directory)?;
+    let mut source = Noted { input, failure: None };
+    let recipe = recipe.place(directory).map_err(UnpackError::Directory)?;
+    let result = unpack_recorded(&mut source, root.as_fd(), limits, recipe);
+    match source.failure {
+        Some(cause) => Err(UnpackError::Source(cause)),
+        None => result.map_err(|error| UnpackError::of_layer(&error)),
     }
 }
 
@@ -261,18 +272,16 @@ fn work(arguments: &[OsString]) -> Result<LayerFacts, WorkError> {
     let [wish] = arguments else { return Err(WorkError::Arguments) };
     let wish = wish.to_str().and_then(|wish| serde_json::from_str(wish).ok());
     let (limits, recipe): (UnpackLimits, Recipe) = wish.ok_or(WorkError::Arguments)?;
+    // A file outside the directory that becomes the whole world in the jail; no directory may be.
+    let recipe = recipe.place(Path::new(".")).map_err(WorkError::Jail)?;
     let root = jail().map_err(WorkError::Jail)?;
-    // In the same mount as the files: some of them are put aside there.
-    let recipe = recipe.place(&Path::new("/").join(FILES)).map_err(WorkError::Jail)?;
     unpack_recorded(io::stdin().lock(), root.as_fd(), &limits, recipe).map_err(WorkError::Layer)
 }
 
-/// Locks this process into the layer's directory, which holds its files (its working directory) and
-/// what is beside them; gives the directory of the files.
+/// Locks this process into its working directory, which is that of the layer's files.
 fn jail() -> io::Result<OwnedFd> {
     sys::process::set_parent_death_signal(sys::libc::SIGKILL)?;
-    sys::jail::enter(File::open("..")?.into(), KEPT_CAPABILITIES)?;
-    let root = File::open(Path::new("/").join(FILES))?.into();
+    let root = sys::jail::enter(File::open(".")?.into(), KEPT_CAPABILITIES)?;
     sys::process::set_rlimit(sys::libc::RLIMIT_AS, WORKER_MEMORY_BYTES, WORKER_MEMORY_BYTES)?;
     sys::process::set_rlimit(sys::libc::RLIMIT_NOFILE, WORKER_FILES, WORKER_FILES)?;
     Ok(root)
