@@ -149,6 +149,13 @@ pub fn resolve(
     if uid > ID_MAX || gid > ID_MAX {
         return Err(Failure::invalid(format!("uids and gids must be in range 0-{ID_MAX}")));
     }
+    // The kernel would refuse all of them together and not say which.
+    if let Some(large) = groups.iter().find(|group| **group > ID_MAX) {
+        return Err(Failure::invalid(format!(
+            "group {large} of the image's `/etc/group` is larger than {ID_MAX}: choose the groups \
+             by number, with --user USER:GROUP and --group-add"
+        )));
+    }
     let home = entry.map(|entry| field(entry, 5)).filter(|home| !home.is_empty());
     Ok(Account { uid, gid, groups, home: home.unwrap_or_else(|| "/".to_owned()) })
 }

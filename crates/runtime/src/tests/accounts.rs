@@ -55,3 +55,17 @@ fn additional_groups_are_added() {
     assert_eq!(account.groups, [10, 44, 999]);
     assert!(resolve("u", &["none".into()], &files()).is_err());
 }
+
+#[test]
+fn groups_of_the_image_end_where_users_end() {
+    let mut files = files();
+    let fields = ["vast", "x", "2147483648", "u"].map(str::to_owned);
+    files.group.push(fields.to_vec());
+    let text = "group 2147483648 of the image's `/etc/group` is larger than 2147483647: choose \
+                the groups by number, with --user USER:GROUP and --group-add";
+    assert_eq!(resolve("u", &[], &files).unwrap_err().message, text);
+    assert_eq!(resolve("root", &["vast".into()], &files).unwrap_err().message, text);
+    // A group that is named with the user is the only one.
+    assert!(resolve("u:6", &[], &files).unwrap().groups.is_empty());
+    assert_eq!(resolve("root", &[], &files).unwrap().groups, [10]);
+}
