@@ -279,12 +279,19 @@ impl Task {
 
     /// Sends a signal to the first process, through its monitor or past it.
     pub(super) async fn signal(&mut self, signal: i32) -> Result<()> {
-        if let Some(watch) = &self.watch {
-            return watch.signal(signal).map_err(|error| {
+        let past = |watch: &link::Watch| {
+            watch.signal(signal).map_err(|error| {
                 EngineError::internal("failed to signal the container's process", error)
-            });
+            })
+        };
+        if let Some(watch) = &self.watch {
+            return past(watch);
         }
-        self.order(&Order::Signal { signal }, None).await
+        let ordered = self.order(&Order::Signal { signal }, None).await;
+        let (Err(_), Some(_)) = (&ordered, &self.link) else { return ordered };
+        // The monitor has died, which we are about to hear; the process is still there.
+        let state = &self.record.state;
+        link::Watch::new(state.pid, state.start_ticks).map_or(ordered, |watch| past(&watch))
     }
 
     /// Makes the record visible.
