@@ -112,7 +112,9 @@ boot() {
     truncate -s 0 "$work/disk"
     truncate -s 2G "$work/disk"
     mkfs.ext4 -q -F -O '^has_journal' -d "$work/tree" "$work/disk"
-    accel=${WHARF_VM_ACCEL:-tcg}
+    # One thread for both processors: with two, kernels that change their own code while the other
+    # processor runs it (static keys) sometimes panic.
+    accel=${WHARF_VM_ACCEL:-tcg,thread=single}
     echo "== Linux $kernel in qemu, by $accel"
     timeout "$deadline" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot \
         -display none -monitor none -serial stdio \
