@@ -220,6 +220,33 @@ fn the_runtime_is_read_only_to_those_inside() {
 }
 
 #[test]
+fn who_waits_to_be_started_ends_when_told_to() {
+    let fixture = Fixture::new(&["sleep", "1000"]);
+    fixture.create();
+    fixture.ok(&["kill"]);
+    fixture.wait_for("stopped");
+    fixture.ok(&["delete"]);
+    assert!(fixture.is_gone());
+}
+
+#[test]
+fn a_capability_in_force_opens_programs() {
+    let mut fixture = Fixture::new(&["/tmp/busybox", "echo", "it ran"]);
+    let closed = fixture.path("rootfs/tmp/busybox");
+    std::fs::copy("/bin/busybox", &closed).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(closed, mode).unwrap();
+    fixture.config["process"]["user"] = json!({"uid": 1000, "gid": 100});
+    let refused = fixture.run(&[]);
+    assert_ne!(refused.status.code(), Some(0), "{refused:?}");
+    for set in ["bounding", "effective", "inheritable", "permitted", "ambient"] {
+        fixture.config["process"]["capabilities"][set] = json!(["CAP_DAC_OVERRIDE"]);
+    }
+    let out = fixture.run(&[]);
+    assert_eq!(text(&out), "it ran\n", "{out:?}");
+}
+
+#[test]
 fn run_gives_code_and_output_and_leaves_nothing() {
     let mut fixture = Fixture::new(&["sh", "-c", "hostname; id; pwd; umask; exit 7"]);
     fixture.config["process"]["user"] =
@@ -423,6 +450,34 @@ fn ids_are_mapped_as_configured() {
     assert_eq!(words, ["0", "120000", "1000", "0"], "{out:?}");
     use std::os::unix::fs::MetadataExt;
     assert_eq!(std::fs::metadata(tmp.join("x")).unwrap().uid(), 120_000);
+}
+
+#[test]
+fn a_user_namespace_without_a_process_in_its_name_is_joined() {
+    let mut owner = Fixture::new(&["sleep", "1000"]);
+    let maps = [("uidMappings", 100_000), ("gidMappings", 200_000)];
+    for (field, host) in maps {
+        owner.config["linux"][field] = json!([{"containerID": 0, "hostID": host, "size": 65534}]);
+    }
+    let namespaces = owner.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({"type": "user"}));
+    let pid = owner.create();
+    let named = owner.path("named");
+    std::fs::write(&named, "").unwrap();
+    let tree = sys::mount::clone_tree(
+        sys::rustix::fs::CWD,
+        Path::new(&format!("/proc/{pid}/ns/user")),
+        false,
+    );
+    let tree = tree.unwrap();
+    sys::mount::attach(tree.as_fd(), File::open(&named).unwrap().as_fd()).unwrap();
+    let mut joining = Fixture::new(&["cat", "/proc/self/uid_map", "/proc/self/gid_map"]);
+    let namespaces = joining.config["linux"]["namespaces"].as_array_mut().unwrap();
+    namespaces.push(json!({"type": "user", "path": named}));
+    let out = joining.run(&[]);
+    sys::rustix::mount::unmount(&named, sys::rustix::mount::UnmountFlags::DETACH).unwrap();
+    let words: Vec<String> = text(&out).split_whitespace().map(str::to_owned).collect();
+    assert_eq!(words, ["0", "100000", "65534", "0", "200000", "65534"], "{out:?}");
 }
 
 #[test]

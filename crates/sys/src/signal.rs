@@ -31,6 +31,21 @@ pub fn ignore(signal: i32) -> io::Result<()> {
     }
 }
 
+/// Ends this process by `_exit(2)`, with 128 and the signal's number, when the signal comes. The
+/// first process of a PID namespace needs that: what has the default action it does not even get.
+/// As with every handler, a program that is executed has the default action again.
+pub fn end_at(signal: i32) -> io::Result<()> {
+    extern "C" fn end(signal: libc::c_int) {
+        // SAFETY: safe in a handler; never returns.
+        unsafe { libc::_exit(128 + signal) }
+    }
+    // SAFETY: the handler has the signature that is asked for, and calls nothing but `_exit`.
+    match unsafe { libc::signal(signal, end as *const () as libc::sighandler_t) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// `kill(2)`.
 pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: takes integers.

@@ -1,10 +1,14 @@
 //! `linux.namespaces`, `linux.uidMappings` and `linux.gidMappings`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use oci::runtime_spec::{self as oci_spec, Linux};
+use sys::process::Fork;
 
 use super::BundleError;
 use crate::plan::{IdMapping, Namespace, Namespaces, UserNamespace};
@@ -111,20 +115,52 @@ pub(super) fn time_offsets(linux: &Linux) -> Result<Vec<(String, i64, u32)>, Bun
     Ok(offsets)
 }
 
-/// The map of the process that the namespace is named by: `/proc/PID/ns/user`.
+/// The map of a namespace that is to be joined: that of the process it is named by
+/// (`/proc/PID/ns/user`), else of one that joins it for the purpose.
 fn map_of(path: &str, name: &str) -> Result<Vec<IdMapping>, BundleError> {
-    let refused = || {
-        let reason = format!("the mappings of `{path}` are needed: they cannot be found out");
+    let refused = |cause: String| {
+        let reason =
+            format!("the mappings of `{path}` are needed: they cannot be found out{cause}");
         BundleError::invalid("linux.uidMappings", reason)
     };
-    let process = path.strip_suffix("/ns/user").ok_or_else(refused)?;
-    let text = std::fs::read_to_string(Path::new(process).join(name)).map_err(|_| refused())?;
+    let text = match path.strip_suffix("/ns/user") {
+        Some(process) => std::fs::read_to_string(Path::new(process).join(name)),
+        None => map_by_joining(path, name),
+    };
+    let text = text.map_err(|cause| refused(format!(": {cause}")))?;
     let line = |line: &str| {
         let mut numbers = line.split_ascii_whitespace().map(|word| word.parse().ok());
         let mut next = || numbers.next().flatten();
         Some(IdMapping { inside: next()?, outside: next()?, count: next()? })
     };
-    text.lines().map(line).collect::<Option<Vec<_>>>().ok_or_else(refused)
+    text.lines().map(line).collect::<Option<Vec<_>>>().ok_or_else(|| refused(String::new()))
+}
+
+/// Read from outside while the process is inside: the kernel gives the ids as the reader has them.
+fn map_by_joining(path: &str, name: &str) -> io::Result<String> {
+    let namespace = File::open(path)?;
+    let (mut joined, mut has_joined) = io::pipe()?;
+    let (mut done, is_done) = io::pipe()?;
+    match sys::process::fork_working()? {
+        Fork::Child => {
+            drop((joined, is_done));
+            let told = sys::namespace::join(namespace.as_fd(), sys::namespace::USER)
+                .and_then(|()| has_joined.write_all(b"!"));
+            // Until the other end is closed.
+            let _ = done.read(&mut [0]);
+            sys::process::exit_now(i32::from(told.is_err()))
+        }
+        Fork::Parent(child) => {
+            drop((has_joined, done));
+            let text = joined
+                .read_exact(&mut [0])
+                .map_err(|_| io::Error::other("it cannot be joined"))
+                .and_then(|()| std::fs::read_to_string(format!("/proc/{}/{name}", child.pid)));
+            drop(is_done);
+            sys::process::wait(child.pidfd.as_fd(), true)?;
+            text
+        }
+    }
 }
 
 /// Mappings, checked as the kernel would, but with the field named.

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use oci::runtime_spec::{Hook, Status};
 use sys::credentials::{self, CapabilitySets};
-use sys::rustix::fs::{FileType, Mode, OFlags};
+use sys::rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use sys::rustix::io::Errno;
 
 use super::accounts::{self, Account, AccountFiles};
@@ -58,6 +58,12 @@ pub(super) fn execute(
     let first = 3u32.saturating_add(context.options.preserved_fds);
     sys::process::close_on_exec_from(first).map_err(Failure::at("close descriptors"))?;
     sys::signal::reset_all().map_err(Failure::at("reset signals"))?;
+    if gate.is_some() {
+        // Who waits may be told to end, as under runc.
+        for signal in [sys::libc::SIGTERM, sys::libc::SIGINT, sys::libc::SIGHUP] {
+            sys::signal::end_at(signal).map_err(Failure::at("set the action of a signal"))?;
+        }
+    }
     limit_descriptors(plan)?;
     // As root first, like runc: a directory may be closed to the user. And one may be closed to
     // root only, on a network file system.
@@ -299,5 +305,7 @@ fn executable(path: &str) -> Result<(), Errno> {
     if stat.st_mode & 0o111 == 0 {
         return Err(Errno::ACCESS);
     }
-    sys::rustix::fs::access(path, sys::rustix::fs::Access::EXEC_OK)
+    // As the kernel will decide: capabilities in force count, which access(2) itself leaves out.
+    let how = sys::rustix::fs::Access::EXEC_OK;
+    sys::rustix::fs::accessat(sys::rustix::fs::CWD, path, how, AtFlags::EACCESS)
 }
