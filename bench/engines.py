@@ -196,9 +196,9 @@ class Wharf(Engine):
 
     name = "wharf"
 
-    def __init__(self, directory, docker, binary):
+    def __init__(self, directory, docker, binary, flags=()):
         super().__init__(directory)
-        self.docker, self.binary = docker, binary
+        self.docker, self.binary, self.flags = docker, binary, flags
         self.socket = os.path.join(directory, "wharf.sock")
         self.process = None
         self.cgroups = set()
@@ -225,7 +225,8 @@ class Wharf(Engine):
         root, run = (os.path.join(self.directory, n) for n in ("root", "run"))
         with open(os.path.join(self.directory, "engine.log"), "wb") as log:
             self.process = subprocess.Popen(
-                [self.binary, "engine", "--root", root, "--run", run, "--host", self.host],
+                [self.binary, "engine", "--root", root, "--run", run, "--host", self.host,
+                 *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
             wait_for("wharf engine", lambda: self.process.poll() is not None or self.answers())

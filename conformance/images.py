@@ -162,7 +162,9 @@ def make(directory, name):
     os.makedirs(directory, exist_ok=True)
     path = os.path.join(directory, name.replace(":", "-") + ".tar")
     if name in SMALL:
-        archive(path, name, small_layers(directory), SMALL[name])
+        # A layer of its own, so that removing the image gives space back.
+        own = files_layer(directory, name, {"etc/made-as": name + "\n"})
+        archive(path, name, [*small_layers(directory), own], SMALL[name])
         return path
     packages, files, config = DEBIAN[name]
     layers = [debian_layer(directory, packages)]

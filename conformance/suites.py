@@ -30,6 +30,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "bench"))
 
 import engines  # noqa: E402
 import images  # noqa: E402
+import registry  # noqa: E402
 
 TARGET = os.path.normpath(os.path.join(HERE, "..", "target", "conformance"))
 # Seconds: a package registry may be slow; a whole suite; one of its cases.
@@ -313,33 +314,40 @@ def main():
     directory = os.environ["KEPT_DIR"]
     docker = engines.reference("cli")
     engine_directory = os.path.join(directory, "e")
-    if options.wharf == "dockerd":
-        engine = engines.Dockerd(engine_directory, docker)
-    else:
-        engine = engines.Wharf(engine_directory, docker, options.wharf)
+    hub = registry.Registry(os.path.join(directory, "registry"))
     suite, wanted = SUITES[options.suite]
-    env = {**os.environ, "SUITE": options.suite, "DOCKER_HOST": engine.host,
-           "HOME": directory, "TZ": "UTC",
+    env = {**os.environ, "SUITE": options.suite, "HOME": directory, "TZ": "UTC",
            "DOCKER_CONFIG": os.path.join(directory, "docker"), "LANG": "C.UTF-8"}
     env.pop("DOCKER_TLS_VERIFY", None)
     # Without one docker-py keeps its contexts in the directory where it runs.
     os.makedirs(env["DOCKER_CONFIG"])
     with open(os.path.join(env["DOCKER_CONFIG"], "config.json"), "w", encoding="utf-8") as file:
         file.write("{}\n")
+    closers = [hub.stop]
     try:
         archives = {name: images.make(os.path.join(TARGET, "images"), name) for name in wanted}
         env["KEPT_IMAGES"] = json.dumps(archives)
+        hub.start()
+        if options.wharf == "dockerd":
+            engine = engines.Dockerd(engine_directory, docker)
+        else:
+            engine = engines.Wharf(engine_directory, docker, options.wharf,
+                                   ["--default-registry", hub.host])
+        env["DOCKER_HOST"] = engine.host
+        closers.append(engine.stop)
         engine.start()
         for archive in archives.values():
             engine.load(archive)
+        if options.wharf != "dockerd":
+            hub.fill(engine, archives)
         cases = list(suite(env))
-    except (Skipped, images.Missing) as reason:
+    except (Skipped, images.Missing, registry.Missing) as reason:
         print(f"{options.suite} skipped: {reason}")
         sys.exit(0)
     except engines.BenchError as error:
         sys.exit(f"conformance: {error}")
     finally:
-        engines.close_all([engine.stop])
+        engines.close_all(reversed(closers))
     sys.exit(conclude(options, cases))
 
 
