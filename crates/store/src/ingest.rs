@@ -219,9 +219,11 @@ impl Store {
     /// Prepares to take a blob in. Waits as long as another thread takes the same one in.
     ///
     /// # Errors
-    /// [`StoreError::Disk`], also when there is no room for it.
+    /// [`StoreError::Disk`], also when there is no room for it; [`StoreError::BadImage`] when it
+    /// is here, and is not as long as `form` says.
     pub fn ingest(&self, form: &Descriptor) -> Result<Ingest, StoreError> {
         let form = form.clone();
+        self.refuse_other_length(&form)?;
         if let Some(layer) = self.committed_layer(&form) {
             return Ok(Ingest { store: self.clone(), form, source: Start::Layer(layer) });
         }
@@ -240,6 +242,19 @@ impl Store {
             }
         };
         Ok(Ingest { store: self.clone(), form, source })
+    }
+
+    /// What a manifest says of a blob that others stand on may be a lie: nothing is done to it.
+    fn refuse_other_length(&self, form: &Descriptor) -> Result<(), StoreError> {
+        match std::fs::symlink_metadata(self.shared.layout.blob(&form.digest)) {
+            Ok(metadata) if metadata.len() != form.size => Err(StoreError::bad_image(format!(
+                "`{}` has {} bytes, and should have {}",
+                form.digest,
+                metadata.len(),
+                form.size
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// How much of a blob is here; refuses it when the rest has no room.

@@ -54,8 +54,7 @@ impl IngestedBlob {
 impl Drop for IngestedBlob {
     fn drop(&mut self) {
         let is_resumable = self.path.starts_with(self.store.shared.layout.ingests());
-        let has_room = || disk::free_bytes(&self.path).is_ok_and(|free| free >= FREE_BYTES_MIN);
-        if self.is_moved || (is_resumable && has_room()) {
+        if self.is_moved || (is_resumable && has_room(&self.path)) {
             return;
         }
         let slots = self.store.shared.ingests.slots();
@@ -63,6 +62,11 @@ impl Drop for IngestedBlob {
             remove(&self.path);
         }
     }
+}
+
+/// Whether what came in may wait there for another try.
+fn has_room(path: &Path) -> bool {
+    disk::free_bytes(path).is_ok_and(|free| free >= FREE_BYTES_MIN)
 }
 
 fn remove(path: &Path) {
@@ -155,6 +159,8 @@ impl<'a> Arriving<'a> {
         }
         let found = std::mem::take(&mut self.hasher).finish();
         if found != self.form.digest {
+            // A blob of the store's own was read whole: the disk has damaged it, and another pull
+            // brings it again.
             remove(&self.path);
             return Err(StoreError::Ingest(IngestError::WrongContent {
                 expected: self.form.digest.clone(),
@@ -172,7 +178,8 @@ impl<'a> Arriving<'a> {
     pub(crate) fn give_up(mut self, error: StoreError) -> StoreError {
         let error = self.failure.take().unwrap_or(error);
         let is_resumable = matches!(&error, StoreError::Ingest(IngestError::Source { .. }))
-            && self.path.starts_with(self.store.shared.layout.ingests());
+            && self.path.starts_with(self.store.shared.layout.ingests())
+            && has_room(&self.path);
         if self.is_ingest && !is_resumable {
             remove(&self.path);
         }

@@ -263,3 +263,17 @@ fn forms_and_repositories_are_remembered() {
     assert_eq!(forms.len(), 2);
     assert_eq!(forms[1].repositories, ["localhost:5000/c"]);
 }
+
+#[test]
+fn a_lie_about_a_blob_of_the_store_harms_nothing() {
+    let ground = ground();
+    let text = b"{\"schemaVersion\":2,\"manifests\":[]}";
+    let digest = Digest::of(text);
+    let _lease = ground.store.put_document(&digest, text).unwrap();
+    for size in [1, text.len() as u64 - 1, text.len() as u64, 1000] {
+        let form = Descriptor { size, ..Descriptor::of(OCI_LAYER_GZIP, text) };
+        let taken = ground.store.ingest(&form).and_then(|ingest| ingest.unpack(&mut &b""[..]));
+        assert_eq!(taken.err().unwrap().kind(), Kind::Invalid, "{size}");
+        assert!(ground.store.has_blob(&digest), "{size}");
+    }
+}
