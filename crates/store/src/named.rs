@@ -15,6 +15,10 @@ const DEPTH_MAX: usize = 4;
 /// Manifests that one target leads to; an index lists as many at most.
 const MANIFESTS_MAX: usize = oci::manifest::DESCRIPTORS_MAX;
 
+/// All documents of one target together: they stay in memory. Real ones have some kilobytes each;
+/// one document alone may have half of it. What is beyond is as if it were not here.
+const DOCUMENTS_BYTES_MAX: u64 = 8 << 20;
+
 /// A target, and everything that is known of what it leads to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Target {
@@ -67,20 +71,21 @@ impl Target {
     pub(crate) fn read(layout: &Layout, descriptor: &Descriptor) -> Target {
         let mut target =
             Target { descriptor: descriptor.clone(), indexes: Vec::new(), manifests: Vec::new() };
-        target.follow(layout, descriptor, 0);
+        let mut reading = Reading { layout, seen: BTreeSet::new(), left: DOCUMENTS_BYTES_MAX };
+        target.follow(&mut reading, descriptor, 0);
         target
     }
 
-    fn follow(&mut self, layout: &Layout, descriptor: &Descriptor, depth: usize) {
-        let is_here = self.indexes.contains(&descriptor.digest);
-        if depth >= DEPTH_MAX || is_here || self.manifests.len() >= MANIFESTS_MAX {
+    fn follow(&mut self, reading: &mut Reading<'_>, descriptor: &Descriptor, depth: usize) {
+        let is_full = depth >= DEPTH_MAX || self.manifests.len() >= MANIFESTS_MAX;
+        if is_full || !reading.seen.insert(seen_as(descriptor)) {
             return;
         }
-        match document(layout, descriptor) {
+        match reading.document(descriptor) {
             Some(Document::Index(index)) => {
                 self.indexes.push(descriptor.digest.clone());
                 for entry in &index.manifests {
-                    self.follow(layout, entry, depth + 1);
+                    self.follow(reading, entry, depth + 1);
                 }
             }
             Some(Document::Manifest(manifest)) => self.add(descriptor, Some(manifest)),
@@ -155,12 +160,28 @@ pub(crate) fn is_attestation(entry: &Descriptor) -> bool {
         || entry.platform.as_ref().is_some_and(|platform| platform.os == "unknown")
 }
 
-/// A manifest or index, if it is here and everybody would read it the same way.
-fn document(layout: &Layout, descriptor: &Descriptor) -> Option<Document> {
-    let bytes_max = oci::manifest::MANIFEST_BYTES_MAX as u64;
-    let bytes = stdx::fs::read(&layout.blob(&descriptor.digest), bytes_max).ok()?;
-    descriptor.digest.verify(&bytes).ok()?;
-    Document::parse(&bytes, Some(&descriptor.media_type)).ok()
+/// What makes two entries one: the same document in the same role.
+pub(crate) fn seen_as(entry: &Descriptor) -> (Digest, bool) {
+    (entry.digest.clone(), is_attestation(entry))
+}
+
+/// A target that is being read: the same document may be named over and over.
+struct Reading<'a> {
+    layout: &'a Layout,
+    seen: BTreeSet<(Digest, bool)>,
+    /// Bytes that may still be read.
+    left: u64,
+}
+
+impl Reading<'_> {
+    /// A manifest or index, if it is here and everybody would read it the same way.
+    fn document(&mut self, descriptor: &Descriptor) -> Option<Document> {
+        let bytes_max = self.left.min(oci::manifest::MANIFEST_BYTES_MAX as u64);
+        let bytes = stdx::fs::read(&self.layout.blob(&descriptor.digest), bytes_max).ok()?;
+        self.left -= bytes.len() as u64;
+        descriptor.digest.verify(&bytes).ok()?;
+        Document::parse(&bytes, Some(&descriptor.media_type)).ok()
+    }
 }
 
 impl Store {

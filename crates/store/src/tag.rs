@@ -1,6 +1,7 @@
 //! Names of images.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use oci::{AnyReference, Descriptor, Digest, Reference};
 
@@ -61,24 +62,27 @@ impl Store {
             (state.tags.clone(), state.images.get(id).map(|image| image.record.clone()))
         };
         let mut record = image.ok_or_else(|| crate::image::no_such_image(id))?;
-        if let Some(target) = target
-            && !Target::read(&self.shared.layout, target).images().any(|image| image == id)
+        // More of it may be here than before.
+        let read = target.map(|target| Arc::new(Target::read(&self.shared.layout, target)));
+        if let Some(read) = &read
+            && !read.images().any(|image| image == id)
         {
-            let text = format!("{} does not lead to the image {id}", target.digest);
+            let text = format!("{} does not lead to the image {id}", read.descriptor.digest);
             return Err(StoreError::bad_image(text));
         }
         let named = Named { image: id.clone(), target: target.cloned() };
         let before = tags.insert(name, named);
         record.last_tagged = Some(jiff::Timestamp::now());
         disk::write(&self.shared.layout.image(id), &record::print(&record))?;
-        if let Some(target) = target {
-            // More of it may be here than before.
-            self.state().targets.remove(&target.digest);
-        }
         self.write_tags(tags)?;
-        if let Some(image) = self.state().images.get_mut(id) {
+        let mut state = self.state();
+        if let Some(read) = read {
+            state.targets.insert(read.descriptor.digest.clone(), read);
+        }
+        if let Some(image) = state.images.get_mut(id) {
             image.record.last_tagged = record.last_tagged;
         }
+        drop(state);
         Ok(before.map(|before| before.image).filter(|before| before != id))
     }
 

@@ -1,6 +1,6 @@
 //! `index.json`, an OCI image layout (image-spec image-layout.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci::media_type;
 use oci::{Descriptor, Digest, Document, ImageConfig, Index, Manifest, Platform, Reference};
@@ -9,7 +9,7 @@ use super::Assembled;
 use super::docker::verify_os;
 use super::intake::{Intake, blob_path};
 use crate::error::StoreError;
-use crate::named::is_attestation;
+use crate::named::{is_attestation, seen_as};
 
 /// Indexes in indexes.
 const DEPTH_MAX: usize = 4;
@@ -108,6 +108,8 @@ struct Tree<'a> {
     leaves: Vec<Leaf<'a>>,
     /// Indexes, and what belongs to no image that can be made.
     documents: Vec<(Digest, Vec<u8>)>,
+    /// The same document may be named over and over.
+    seen: BTreeSet<(Digest, bool)>,
 }
 
 struct Leaf<'a> {
@@ -125,15 +127,18 @@ impl<'a> Tree<'a> {
 
     fn follow(&mut self, intake: &'a Intake<'_>, entry: &Descriptor, depth: usize) {
         let is_full = self.leaves.len() + self.documents.len() > LEAVES_MAX;
+        if is_full || !self.seen.insert(seen_as(entry)) {
+            return;
+        }
         let Ok(bytes) = blob(intake, &entry.digest) else { return };
         match parse(bytes, Some(&entry.media_type)) {
-            Ok(Document::Index(index)) if depth < DEPTH_MAX && !is_full => {
+            Ok(Document::Index(index)) if depth < DEPTH_MAX => {
                 self.documents.push((entry.digest.clone(), bytes.to_vec()));
                 for entry in &index.manifests {
                     self.follow(intake, entry, depth + 1);
                 }
             }
-            Ok(Document::Manifest(manifest)) if !is_full => {
+            Ok(Document::Manifest(manifest)) => {
                 let is_attestation = is_attestation(entry);
                 if is_attestation {
                     self.documents.push((entry.digest.clone(), bytes.to_vec()));

@@ -212,3 +212,37 @@ fn names_of_the_version_before_are_carried_over() {
     assert_eq!(store.image_target(&image), Some(several.amd64.descriptor_alone()));
     assert_eq!(store.image(&id).unwrap().target, Some(several.amd64.descriptor_alone()));
 }
+
+#[test]
+fn a_manifest_that_is_named_over_and_over_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Unpacker::InProcess).unwrap();
+    let mut several = several();
+    several.index = serde_json::to_vec(&serde_json::json!({
+        "schemaVersion": 2, "mediaType": OCI_INDEX,
+        "manifests": vec![several.amd64.descriptor.clone(); 900],
+    }))
+    .unwrap();
+    several.target = Descriptor::of(OCI_INDEX, &several.index);
+    let id = several.pull(&store, &several.amd64, "app:1");
+    assert_eq!(store.target_manifests(&store.image(&id).unwrap()).len(), 1);
+}
+
+#[test]
+fn names_that_cannot_be_written_take_nothing_from_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Unpacker::InProcess).unwrap();
+    let several = several();
+    let id = several.pull(&store, &several.amd64, "app:1");
+    let (tags, aside) = (dir.path().join("tags.json"), dir.path().join("aside"));
+    std::fs::rename(&tags, &aside).unwrap();
+    std::fs::create_dir(&tags).unwrap();
+    let lease = store.put_document(&several.target.digest, &several.index).unwrap();
+    let name = Reference::parse("app:2").unwrap();
+    store.set_name(&name, &id, Some(&several.target)).unwrap_err();
+    drop(lease);
+    std::fs::remove_dir(&tags).unwrap();
+    std::fs::rename(&aside, &tags).unwrap();
+    assert!(store.has_blob(&several.target.digest));
+    assert_eq!(store.target_manifests(&store.image(&id).unwrap()).len(), 3);
+}
