@@ -192,7 +192,6 @@ impl Registry {
             if !answer.url.is_same_origin(&url) {
                 return Ok(answer);
             }
-            self.network.tokens.learn(origin(&url), challenge.clone());
             let was_refused = authorization.is_some();
             let next = self.authorization(endpoint, &challenge, ask, was_refused).await;
             let next = next.map_err(|cause| RegistryError::Authorization {
@@ -200,6 +199,8 @@ impl Registry {
                 url: url.to_string(),
                 cause: Box::new(cause),
             })?;
+            // Only what could be met: one bad answer must not stand in the way of later requests.
+            self.network.tokens.learn(origin(&url), challenge);
             if next.is_none() || (was_refused && next == authorization) {
                 return Ok(answer);
             }

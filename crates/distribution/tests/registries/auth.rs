@@ -96,6 +96,23 @@ async fn realms_that_are_no_addresses_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_bad_answer_does_not_stand_in_the_way_of_later_ones() {
+    let is_bad = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let asked = Arc::clone(&is_bad);
+    let fake = Fake::new(move |_, _| {
+        let challenge = "Bearer realm=\"token\",service=\"reg\"";
+        let reply = || Reply::new(401, "").with("www-authenticate", challenge);
+        asked.load(std::sync::atomic::Ordering::Relaxed).then(reply)
+    })
+    .await;
+    fake.hold("v1", &small());
+    let house = House::new();
+    house.refused(&fake.name("a/b:v1")).await;
+    is_bad.store(false, std::sync::atomic::Ordering::Relaxed);
+    house.pull(&fake.name("a/b:v1")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn credentials_are_not_sent_in_plain_to_strangers() {
     // The name is nobody's; were it tried, the error would be another.
     let fake = bearer("http://tokens.example.com/token".to_owned(), |_| false).await;
