@@ -105,6 +105,7 @@ fn pull_text(reference: &Reference, cause: &RegistryError) -> String {
 }
 
 fn artifact_text(reference: &Reference, media_type: &str) -> String {
+    let media_type = media_type.escape_default();
     format!(
         "encountered remote \"{media_type}\"(unknown) when fetching {}: it is no container image",
         reference.familiar()

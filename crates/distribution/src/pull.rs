@@ -189,6 +189,7 @@ impl Registries {
         match config.os.as_str() {
             "" | "linux" => Ok((bytes, config)),
             os => {
+                let os = os.escape_default();
                 let text = format!(
                     "image operating system \"{os}\" cannot be used on this platform: operating \
                      system is not supported"

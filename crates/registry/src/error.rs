@@ -134,6 +134,9 @@ pub enum RegistryError {
     },
 }
 
+/// Most that is shown of a code that nobody knows.
+const CODE_CHARS_MAX: usize = 100;
+
 impl ErrorCode {
     /// From the `code` of an error body.
     pub fn of(code: &str) -> ErrorCode {
@@ -146,7 +149,11 @@ impl ErrorCode {
             "BLOB_UPLOAD_UNKNOWN" => ErrorCode::UploadUnknown,
             "TOOMANYREQUESTS" => ErrorCode::TooManyRequests,
             "UNSUPPORTED" => ErrorCode::Unsupported,
-            other => ErrorCode::Other(other.to_ascii_lowercase().replace('_', " ")),
+            other => {
+                let shown = other.chars().filter(|c| !c.is_control()).take(CODE_CHARS_MAX);
+                let text: String = shown.collect();
+                ErrorCode::Other(text.to_ascii_lowercase().replace('_', " "))
+            }
         }
     }
 

@@ -23,7 +23,11 @@ pub const SHAPE: Shape = Shape {
 
 /// The row of one repository.
 pub fn row(result: &SearchResult, short: bool) -> Row {
-    let description = result.description.replace(['\n', '\r'], " ");
+    // A stranger's words: what steers a terminal is left out.
+    let steers = |c: &char| !c.is_control() || matches!(c, '\n' | '\r');
+    let description: String = result.description.chars().filter(steers).collect();
+    let description = description.replace(['\n', '\r'], " ");
+    let name: String = result.name.chars().filter(|c| !c.is_control()).collect();
     let description = if short { ellipsis(&description, DESCRIPTION_MOST) } else { description };
     let official = if result.is_official { "[OK]" } else { "" };
     Row::new(
@@ -32,7 +36,7 @@ pub fn row(result: &SearchResult, short: bool) -> Row {
         vec![
             ("Description", description.into()),
             ("IsOfficial", official.into()),
-            ("Name", result.name.as_str().into()),
+            ("Name", name.into()),
             ("StarCount", result.star_count.to_string().into()),
         ],
     )

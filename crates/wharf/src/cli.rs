@@ -38,7 +38,10 @@ pub fn main(words: Vec<String>) -> i32 {
         Ok(code) => code,
         Err(failure) => {
             if !failure.text.is_empty() {
-                eprintln!("{}", failure.text);
+                // Engines repeat what strangers said: nothing that steers a terminal.
+                let steers = |c: &char| c.is_control() && !matches!(c, '\n' | '\t');
+                let text: String = failure.text.chars().filter(|c| !steers(c)).collect();
+                eprintln!("{text}");
             }
             failure.code
         }
