@@ -10,7 +10,7 @@ use bytes::Bytes;
 use oci::{Descriptor, Digest, Reference};
 use registry::{Opened, RegistryError, Repository, Upload};
 use store::{Store, StoreError};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::download::blocking;
 use crate::error::DistributionError;
@@ -177,15 +177,18 @@ impl LayerUpload {
         let upload = self.open(&form.digest, open).await.map_err(push_error)?;
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
         let (store, digest) = (Arc::clone(&self.store), form.digest.clone());
+        // Dropped when there is an answer, which may come before all bytes are taken.
+        let (unanswered, until) = oneshot::channel();
         let reading = tokio::task::spawn_blocking(move || -> Result<(), StoreError> {
             let mut file = store.open_blob(&digest)?;
-            copy(&mut file, &sender);
+            copy(&mut file, &sender, until);
             Ok(())
         });
         let sent = Arc::new(AtomicU64::new(0));
         let send =
             self.repository.send_blob(upload, &form.digest, form.size, pieces, Arc::clone(&sent));
         let result = self.watched(id, &sent, form.size, send).await;
+        drop(unanswered);
         let read = reading.await.map_err(|_| stopping())?;
         read.map_err(DistributionError::Store)?;
         result.map_err(push_error)
@@ -235,8 +238,13 @@ impl LayerUpload {
     }
 }
 
-/// Sends all that `input` gives; stops when nobody takes it any more.
-fn copy(input: &mut dyn Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
+/// Sends all that `input` gives; stops when nobody takes it any more, or `until` ends.
+fn copy(
+    input: &mut dyn Read,
+    sender: &mpsc::Sender<io::Result<Bytes>>,
+    mut until: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Handle::current();
     loop {
         let mut piece = vec![0; PIECE_BYTES];
         let next = match input.read(&mut piece) {
@@ -248,7 +256,13 @@ fn copy(input: &mut dyn Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
             Err(cause) => Err(cause),
         };
         let is_last = next.is_err();
-        if sender.blocking_send(next).is_err() || is_last {
+        let is_taken = runtime.block_on(async {
+            tokio::select! {
+                taken = sender.send(next) => taken.is_ok(),
+                _ = &mut until => false,
+            }
+        });
+        if !is_taken || is_last {
             return;
         }
     }

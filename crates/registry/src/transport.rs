@@ -34,6 +34,8 @@ const BUFFER_BYTES_MAX: usize = 256 << 10;
 const HEADERS_MAX: usize = 200;
 /// Connections that wait for their next request, for one server.
 const IDLE_MAX: usize = 8;
+/// A connection of the pool is ready at once, or not worth waiting for.
+const READY_TIME_MAX: Duration = Duration::from_secs(1);
 /// Servers close idle connections after a minute or more: this is sooner than most.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -135,7 +137,8 @@ impl Transport {
         let sent = outgoing.body.sent();
         let mut request = Some(self.request(outgoing));
         while let Some(mut sender) = self.pool.take(&key) {
-            if sender.requests.ready().await.is_err() {
+            // One whose last request was answered before it was all sent may never be ready.
+            if !matches!(timeout(READY_TIME_MAX, sender.requests.ready()).await, Ok(Ok(()))) {
                 continue;
             }
             let Some(next) = request.take() else { break };

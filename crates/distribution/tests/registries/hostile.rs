@@ -307,3 +307,58 @@ async fn an_index_that_holds_itself_ends() {
     let error = house.refused(&fake.name("a/b:l9")).await;
     assert!(error.contains("its indexes nest too deep"), "{error}");
 }
+
+/// Answers an upload before its bytes are read, which it never does, and keeps the connection.
+async fn hasty(mut stream: tokio::net::TcpStream) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut head = Vec::new();
+    while let Ok(byte) = stream.read_u8().await {
+        head.push(byte);
+        if !head.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        let (answer, is_last) = match head.first() {
+            Some(b'H') => ("404 Not Found\r\n", false),
+            Some(b'P') if head.starts_with(b"POST") => {
+                ("202 Accepted\r\nLocation: /v2/a/b/blobs/uploads/1\r\n", false)
+            }
+            Some(b'P') => ("500 Internal Server Error\r\n", true),
+            _ => ("200 OK\r\n", false),
+        };
+        let answer = format!("HTTP/1.1 {answer}Content-Length: 0\r\n\r\n");
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+        if is_last {
+            std::future::pending::<()>().await;
+        }
+        head.clear();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_answers_an_upload_too_early_holds_nobody_up() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(64).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(hasty(stream));
+        }
+    });
+    let honest = Fake::honest().await;
+    honest.hold("v1", &craft(&[tar(&[("a", &noise(10_000_000))])]));
+    let house = House::with(|spec| spec.attempts_max = 2);
+    let id = house.pull(&honest.name("a/b:v1")).await.unwrap()[0].id.clone();
+    let name = |text: &str| oci::Reference::parse(text).unwrap();
+    let bad = format!("127.0.0.1:{port}/a/b:v1");
+    house.store.tag(&id, &name(&bad)).unwrap();
+    house.store.tag(&id, &name(&honest.name("c/d:v1"))).unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(50), house.push(&bad)).await;
+    let error = error.expect("it ends").unwrap_err().to_string();
+    assert!(error.contains("500"), "{error}");
+    house.push(&honest.name("c/d:v1")).await.unwrap();
+    serving.abort();
+}
