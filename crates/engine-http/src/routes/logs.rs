@@ -32,8 +32,7 @@ pub(super) async fn logs(call: Call) -> Outcome {
     let log = call.engine.logs(call.caller, call.target(), wish).await?;
     let raw = log.is_tty();
     let content_type = hijack::content_type(call.head.version, raw);
-    let mut frames = Frames { framed: !raw, joined: !log.follows(), open: None };
-    let lines = log.encoded(Box::new(move |piece, batch| frames.add(piece, batch)));
+    let lines = log.encoded(Box::new(move |piece, batch| add(piece, batch, !raw)));
     let batches = stream::try_unfold(lines, |mut lines| async move {
         let batch = lines.next().await.map_err(std::io::Error::other)?;
         Ok(batch.map(|batch| (Bytes::from(batch), lines)))
@@ -41,41 +40,16 @@ pub(super) async fn logs(call: Call) -> Outcome {
     Ok(Reply::stream(content_type, batches))
 }
 
-/// How lines are put on their way to a client.
-struct Frames {
-    framed: bool,
-    /// Lines of one stream share a frame. Not where lines are followed: some clients take what
-    /// comes live for a line a frame.
-    joined: bool,
-    /// The frame of this batch that more lines may join: its stream and where it begins.
-    open: Option<(u8, usize)>,
-}
-
-impl Frames {
-    fn add(&mut self, piece: &LogPiece<'_>, batch: &mut Vec<u8>) {
-        if self.framed {
-            self.frame(piece, batch);
-        }
-        batch.extend_from_slice(piece.prefix);
-        batch.extend_from_slice(piece.text);
-    }
-
-    /// Makes room in a frame.
-    fn frame(&mut self, piece: &LogPiece<'_>, batch: &mut Vec<u8>) {
+/// Puts a line on its way. As in Docker, a frame holds one line: some clients take it for that.
+fn add(piece: &LogPiece<'_>, batch: &mut Vec<u8>, is_framed: bool) {
+    if is_framed {
         let stream = match piece.stream {
             2 => stdcopy::Stream::Stderr,
             _ => stdcopy::Stream::Stdout,
         };
-        let is_new = batch.is_empty() || !self.joined;
-        let open = self.open.filter(|(open, _)| !is_new && *open == piece.stream);
-        let begin = open.map_or(batch.len(), |(_, begin)| begin);
-        if open.is_none() {
-            batch.extend_from_slice(&[0; stdcopy::HEADER_BYTES]);
-            self.open = Some((piece.stream, begin));
-        }
-        let before = batch.len() - begin - stdcopy::HEADER_BYTES;
-        let length = (before + piece.prefix.len() + piece.text.len()) as u32;
-        batch[begin..begin + stdcopy::HEADER_BYTES]
-            .copy_from_slice(&stdcopy::header(stream, length));
+        let length = (piece.prefix.len() + piece.text.len()) as u32;
+        batch.extend_from_slice(&stdcopy::header(stream, length));
     }
+    batch.extend_from_slice(piece.prefix);
+    batch.extend_from_slice(piece.text);
 }

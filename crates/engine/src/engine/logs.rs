@@ -120,11 +120,6 @@ impl Log {
         self.tty
     }
 
-    /// Lines that will still come are followed.
-    pub fn follows(&self) -> bool {
-        self.following.is_some()
-    }
-
     /// Its lines, as `encode` writes them.
     pub fn encoded(self, encode: Encoder) -> LogStream {
         let stop = Arc::clone(&self.stop.0);
