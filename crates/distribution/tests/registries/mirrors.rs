@@ -84,7 +84,9 @@ async fn own_authorities_and_identities_are_found_as_docker_finds_them() {
     assert!(error.ends_with(words), "{error}");
     std::fs::write(directory.join("ca.crt"), authority.0.pem()).unwrap();
     let error = house.refused(&fake.name("a/b:v1")).await;
-    assert!(error.contains("remote error: tls: certificate required"), "{error}");
+    // A server that closes before its alert was read is one that only ended.
+    let refused = ["remote error: tls: certificate required", "EOF"];
+    assert!(refused.iter().any(|words| error.contains(words)), "{error}");
     let (certificate, key) = authority.issue("client");
     std::fs::write(directory.join("client.cert"), certificate.pem()).unwrap();
     std::fs::write(directory.join("client.key"), key.serialize_pem()).unwrap();
