@@ -9,8 +9,9 @@ use bytes::{Buf, Bytes};
 use engine::ContentStream;
 use futures_util::{Stream, stream};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::request_body::RequestBody;
 
 /// Pieces on their way: a few of hyper's reads, so that reading and unpacking overlap.
 const PIECES_MAX: usize = 8;
@@ -32,7 +33,7 @@ pub(crate) struct BodyReader {
 
 /// A reader for a blocking thread. When it is dropped, some of the rest is still read, so that a
 /// client that is writing gets its answer instead of a broken pipe.
-pub(crate) fn reader(mut body: Incoming) -> BodyReader {
+pub(crate) fn reader(mut body: RequestBody) -> BodyReader {
     let (sender, pieces) = mpsc::channel(PIECES_MAX);
     tokio::spawn(async move {
         while let Some(frame) = body.frame().await {
@@ -51,7 +52,7 @@ pub(crate) fn reader(mut body: Incoming) -> BodyReader {
 }
 
 /// Reads what nobody wants, up to a limit: a longer body is cut off, and so is a slow client.
-async fn forget(body: Incoming) {
+async fn forget(body: RequestBody) {
     let limited = Limited::new(body, FORGOTTEN_BYTES_MAX);
     let mut limited = std::pin::pin!(limited);
     let read = async { while let Some(Ok(_)) = limited.frame().await {} };

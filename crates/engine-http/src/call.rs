@@ -1,6 +1,7 @@
 //! One decoded request.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use bytes::Bytes;
 use docker_api::{ApiVersion, Filters, Timestamp, VersionError, messages, query};
 use engine::{Caller, Engine, EngineError};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::{Method, Request, StatusCode, Uri};
 use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
 
 use crate::reply::Reply;
+use crate::request_body::RequestBody;
 
 /// JSON bodies: an exec or create with all the environment that the kernel allows fits.
 const JSON_BYTES_MAX: usize = 4 << 20;
@@ -61,8 +63,13 @@ pub(crate) struct Call {
     pub(crate) caller: Caller,
     pub(crate) head: Head,
     values: Vec<String>,
-    pub(crate) request: Request<Incoming>,
+    pub(crate) request: Request<RequestBody>,
+    /// Ends when nobody waits for the answer any more.
+    pub(crate) gone: Gone,
 }
+
+/// What [`Call::gone`] waits on.
+pub(crate) type Gone = oneshot::Receiver<Infallible>;
 
 impl Call {
     pub(crate) fn new(
@@ -70,9 +77,10 @@ impl Call {
         caller: Caller,
         head: Head,
         values: Vec<String>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
+        gone: Gone,
     ) -> Call {
-        Call { engine, caller, head, values, request }
+        Call { engine, caller, head, values, request, gone }
     }
 
     /// The first value of the route's path: a container, an exec, an image.

@@ -12,7 +12,6 @@ use docker_api::ApiVersion;
 use engine::{AttachTicket, EngineError, ExecTicket};
 use futures_util::stream;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -22,6 +21,7 @@ use tokio::net::unix::OwnedWriteHalf;
 
 use crate::call::Call;
 use crate::reply::Reply;
+use crate::request_body::RequestBody;
 use crate::socket::Socket;
 
 const RAW: HeaderValue = HeaderValue::from_static("application/vnd.docker.raw-stream");
@@ -135,7 +135,7 @@ async fn head_is_read(socket: BorrowedFd<'_>) {
 }
 
 /// For clients that do not upgrade: a socket pair stands in for their connection.
-async fn carry<T: Ticket>(request: Request<Incoming>, ticket: T) -> Result<Reply, Reply> {
+async fn carry<T: Ticket>(request: Request<RequestBody>, ticket: T) -> Result<Reply, Reply> {
     let made = UnixStream::pair().and_then(|(ours, theirs)| Ok((ours, theirs.into_std()?)));
     let (ours, theirs) =
         made.map_err(|error| Reply::from(EngineError::internal("failed to make sockets", error)))?;
@@ -160,7 +160,7 @@ async fn carry<T: Ticket>(request: Request<Incoming>, ticket: T) -> Result<Reply
     Ok(Reply::stream(RAW, pieces))
 }
 
-async fn feed(mut body: Incoming, mut input: OwnedWriteHalf) {
+async fn feed(mut body: RequestBody, mut input: OwnedWriteHalf) {
     while let Some(Ok(frame)) = body.frame().await {
         if let Ok(bytes) = frame.into_data()
             && input.write_all(&bytes).await.is_err()

@@ -13,6 +13,7 @@ mod call;
 mod hijack;
 mod progress;
 mod reply;
+mod request_body;
 pub mod routes;
 mod server;
 mod socket;

@@ -9,8 +9,10 @@ use distribution::{LayerStatus, ProgressEvent, ProgressReader, PushedTag};
 use docker_api::{JsonMessage, ProgressDetail};
 use engine::EngineError;
 use futures_util::stream;
+use hyper::StatusCode;
 use tokio::task::JoinHandle;
 
+use crate::call::Gone;
 use crate::reply::Reply;
 
 /// Numbers of one layer are told at most this often, as Docker has it: no eye sees more.
@@ -23,7 +25,7 @@ pub(crate) fn line(message: &JsonMessage) -> Bytes {
     Bytes::from(line)
 }
 
-/// A pull or a push under way. It is stopped when its answer is not read any more.
+/// A pull or a push under way. It is stopped when its answer is not read any more, or `gone` ends.
 struct Transfer {
     reader: ProgressReader,
     work: Work,
@@ -45,6 +47,19 @@ impl Drop for Work {
 /// The answer of a pull or a push: an error with its own status as long as nothing was told, else a
 /// stream, which an error then ends. `work` gives a last line, if it has one.
 pub(crate) async fn answer(
+    work: impl Future<Output = Result<Option<String>, EngineError>> + Send + 'static,
+    reader: ProgressReader,
+    gone: Gone,
+) -> Result<Reply, Reply> {
+    tokio::select! {
+        biased;
+        reply = begin(work, reader) => reply,
+        // Who left reads no answer either.
+        _ = gone => Err(Reply::empty(StatusCode::NO_CONTENT)),
+    }
+}
+
+async fn begin(
     work: impl Future<Output = Result<Option<String>, EngineError>> + Send + 'static,
     reader: ProgressReader,
 ) -> Result<Reply, Reply> {

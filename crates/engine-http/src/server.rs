@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use docker_api::messages;
 use engine::{Caller, Engine};
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::call::{Call, Head};
 use crate::reply::{self, Reply, Response};
+use crate::request_body::RequestBody;
 use crate::routes;
 use crate::socket::Socket;
 
@@ -89,13 +89,17 @@ async fn connection(engine: Arc<Engine>, stream: UnixStream) {
         // Without knowing who calls nothing may be done.
         Err(error) => return tracing::warn!(%error, "peer credentials are missing"),
     };
-    let service = service_fn(move |request| {
+    let socket = Socket::new(stream);
+    let bodies = socket.bodies.clone();
+    let service = service_fn(move |request: Request<_>| {
         let engine = engine.clone();
+        let request = request.map(|body| RequestBody::new(body, &bodies));
         async move { Ok::<_, Infallible>(answer(engine, caller, request).await) }
     });
-    let socket = Socket::new(stream);
     let serving = http().serve_connection(TokioIo::new(socket.clone()), service).with_upgrades();
     tokio::select! {
+        // First what was said, then whether the client is still there.
+        biased;
         served = serving => {
             if let Err(error) = served {
                 tracing::debug!(%error, "connection ended");
@@ -112,7 +116,7 @@ fn http() -> http1::Builder {
     builder
 }
 
-async fn answer(engine: Arc<Engine>, caller: Caller, request: Request<Incoming>) -> Response {
+async fn answer(engine: Arc<Engine>, caller: Caller, request: Request<RequestBody>) -> Response {
     if request.method() == Method::OPTIONS {
         return reply::finish(Reply::empty(StatusCode::OK));
     }
@@ -124,11 +128,13 @@ async fn answer(engine: Arc<Engine>, caller: Caller, request: Request<Incoming>)
         let reply = Reply::error(StatusCode::NOT_FOUND, messages::PAGE_NOT_FOUND);
         return reply::finish(reply);
     };
-    let call = Call::new(engine, caller, head, values, request);
+    // Dropped with this answer.
+    let (_wanted, gone) = oneshot::channel();
+    let call = Call::new(engine, caller, head, values, request, gone);
     let method = call.head.method.clone();
     let path = call.head.path.clone();
     // A task of its own: what was begun for a client that leaves meanwhile is done to its end.
-    // Streams are bodies of answers, and end with their connection.
+    // Streams are bodies of answers, and end with their connection; transfers look at `gone`.
     let outcome = match tokio::spawn((route.handler)(call)).await {
         Ok(outcome) => outcome.unwrap_or_else(Reply::from),
         Err(error) => {

@@ -9,9 +9,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
-use tokio::sync::Notify;
+
+use crate::request_body::OpenBodies;
 
 /// How often it is looked whether a client that will not write any more still reads.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -20,22 +21,32 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub(crate) struct Socket {
     stream: Arc<UnixStream>,
-    /// Told when the client has closed its writing half, at least.
-    ended: Arc<Notify>,
+    /// What it still has to say.
+    pub(crate) bodies: OpenBodies,
 }
 
 impl Socket {
     pub(crate) fn new(stream: UnixStream) -> Socket {
-        Socket { stream: Arc::new(stream), ended: Arc::default() }
+        Socket { stream: Arc::new(stream), bodies: OpenBodies::default() }
     }
 
-    /// Comes when the client has closed both halves. One that closed its writing half may wait
-    /// for the answer.
+    /// Comes when the client has closed both halves, and all that it said was read. One that closed
+    /// its writing half may wait for the answer.
+    ///
+    /// The HTTP library does not read while a request is answered, so it is not the one to ask.
     pub(crate) async fn left(&self) {
-        self.ended.notified().await;
-        while !self.is_hung_up() {
+        // Also comes when the writing half is closed, and takes nothing from who reads.
+        if self.stream.ready(Interest::PRIORITY).await.is_err() {
+            return;
+        }
+        while !self.is_hung_up() || self.is_unread() {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
+    }
+
+    fn is_unread(&self) -> bool {
+        let waiting = sys::rustix::io::ioctl_fionread(&*self.stream);
+        !self.bodies.are_all_read() || waiting.is_ok_and(|bytes| bytes > 0)
     }
 
     fn is_hung_up(&self) -> bool {
@@ -63,11 +74,8 @@ impl AsyncRead for Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(count) => {
-                    if count == 0 && buffer.remaining() > 0 {
-                        self.ended.notify_one();
-                        if self.is_hung_up() {
-                            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-                        }
+                    if count == 0 && buffer.remaining() > 0 && self.is_hung_up() {
+                        return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
                     }
                     buffer.advance(count);
                     return Poll::Ready(Ok(()));

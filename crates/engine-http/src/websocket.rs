@@ -80,7 +80,7 @@ impl Handshake {
     /// Answers the client and carries the streams until one side ends.
     pub(crate) fn accept(
         self,
-        mut request: Request<hyper::body::Incoming>,
+        mut request: Request<crate::request_body::RequestBody>,
         ticket: AttachTicket,
     ) -> Result<Reply, Reply> {
         let made = UnixStream::pair().and_then(|(ours, theirs)| Ok((ours, theirs.into_std()?)));

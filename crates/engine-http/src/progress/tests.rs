@@ -9,7 +9,9 @@ where
     F: Future<Output = Result<Option<String>, EngineError>> + Send + 'static,
 {
     let (progress, reader) = Progress::channel();
-    let reply = answer(work(progress), reader).await.map_err(|reply| reply.status().as_u16())?;
+    let (_wanted, gone) = tokio::sync::oneshot::channel();
+    let reply =
+        answer(work(progress), reader, gone).await.map_err(|reply| reply.status().as_u16())?;
     let response = crate::reply::finish(reply);
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
@@ -86,7 +88,8 @@ async fn a_reader_that_leaves_stops_the_work() {
         std::future::pending::<()>().await;
         Ok(None)
     };
-    drop(answer(work, reader).await);
+    let (_wanted, gone) = tokio::sync::oneshot::channel();
+    drop(answer(work, reader, gone).await);
     tokio::time::timeout(Duration::from_secs(20), is_stopped).await.unwrap().unwrap_err();
 }
 

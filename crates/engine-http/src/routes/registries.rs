@@ -27,7 +27,7 @@ pub(super) async fn pull(call: Call) -> Outcome {
     let (engine, caller) = (call.engine.clone(), call.caller);
     let (progress, reader) = Progress::channel();
     let work = async move { engine.image_pull(caller, wish, &progress).await };
-    progress::answer(work, reader).await
+    progress::answer(work, reader, call.gone).await
 }
 
 pub(super) async fn push(call: Call) -> Outcome {
@@ -40,7 +40,7 @@ pub(super) async fn push(call: Call) -> Outcome {
     let (engine, caller) = (call.engine.clone(), call.caller);
     let (progress, reader) = Progress::channel();
     let work = async move { engine.image_push(caller, wish, &progress).await.map(|()| None) };
-    progress::answer(work, reader).await
+    progress::answer(work, reader, call.gone).await
 }
 
 pub(super) async fn login(mut call: Call) -> Outcome {

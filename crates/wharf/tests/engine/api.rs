@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::harness::Engine;
+use crate::harness::{Engine, until};
 
 #[test]
 fn versions_are_negotiated() {
@@ -287,5 +287,55 @@ fn no_output_comes_along_with_the_head_of_an_upgrade() {
     let mut output = Vec::new();
     client.read_to_end(&mut output).unwrap();
     assert_eq!(output, b"\x01\0\0\0\0\0\0\x02hi");
+    engine.finish();
+}
+
+#[test]
+fn who_leaves_gives_the_connection_back() {
+    use std::io::{Read, Write};
+    let engine = Engine::start();
+    engine.background("quiet", &[], &["sleep", "1000"]);
+    let sockets = || {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", engine.pid())).unwrap();
+        let targets = descriptors.flatten().filter_map(|one| std::fs::read_link(one.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    };
+    let before = sockets();
+    for request in [
+        "GET /containers/quiet/logs?follow=1&stdout=1",
+        "GET /events",
+        "POST /containers/quiet/wait",
+    ] {
+        let mut client = std::os::unix::net::UnixStream::connect(engine.socket()).unwrap();
+        write!(client, "{request} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").unwrap();
+        client.read_exact(&mut [0; 12]).unwrap();
+        assert!(sockets() > before, "{request}");
+        drop(client);
+        until(request, || sockets() == before);
+    }
+    engine.finish();
+}
+
+#[test]
+fn who_said_all_and_left_is_served() {
+    use std::io::Write;
+    let engine = Engine::start();
+    let wish = json!({
+        "Image": "busybox", "Cmd": ["true"], "HostConfig": {"NetworkMode": "none"},
+        "Labels": {"long": "x".repeat(200_000)},
+    });
+    for name in ["one", "two", "three"] {
+        let mut client = std::os::unix::net::UnixStream::connect(engine.socket()).unwrap();
+        let body = wish.to_string();
+        let length = body.len();
+        let request = format!(
+            "POST /containers/create?name={name} HTTP/1.1\r\nHost: x\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        drop(client);
+        let is_there = || engine.get(&format!("/containers/{name}/json")).unwrap().0 == 200;
+        until("it is made all the same", is_there);
+    }
     engine.finish();
 }

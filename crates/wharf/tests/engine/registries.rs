@@ -1,9 +1,12 @@
 //! Pull, push, login against Debian's registry with accounts, by both command lines.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{BOTH, Cli, Engine};
+use crate::harness::{BOTH, Cli, Engine, until};
 
 /// `alice` with the password `s3cret`.
 const ACCOUNTS: &str = "alice:$2y$05$YUCUt3NZtPdLse0ccluCgO6G4duCgqUWjNpIcGOopufgBRSGeFIQS\n";
@@ -179,5 +182,88 @@ fn inspect_tells_what_a_name_stands_for() {
     assert!(other.err.contains("does not match the specified platform (linux/s390x)"), "{other:?}");
     let (status, body) = engine.get(&format!("/images/{name}/json?platform=x")).unwrap();
     assert_eq!(status, 400, "{body}");
+    engine.finish();
+}
+
+/// A registry that has one manifest, or nothing, and does not answer when it is asked for more.
+struct Silent {
+    host: String,
+    /// Connections on which it was asked for more, and those of them that were ended.
+    asked: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
+}
+
+impl Silent {
+    fn start(manifest: Option<&'static str>) -> Silent {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let [asked, ended] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let silent = Silent { host, asked: asked.clone(), ended: ended.clone() };
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (asked, ended) = (asked.clone(), ended.clone());
+                std::thread::spawn(move || {
+                    if answer_manifests(&stream, manifest) {
+                        asked.fetch_add(1, Ordering::SeqCst);
+                        std::io::copy(&mut &stream, &mut std::io::sink()).ok();
+                        ended.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        silent
+    }
+}
+
+/// Whether it was asked for more.
+fn answer_manifests(mut stream: &TcpStream, manifest: Option<&str>) -> bool {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while matches!(stream.read(&mut byte), Ok(1)) {
+        // It has no TLS.
+        if byte[0] == 0x16 && head.is_empty() {
+            return false;
+        }
+        head.push(byte[0]);
+        if !head.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&head).into_owned();
+        let Some(manifest) = manifest.filter(|_| text.contains("/manifests/")) else { return true };
+        let body = if text.starts_with("HEAD") { "" } else { manifest };
+        let length = manifest.len();
+        let kind = "application/vnd.docker.distribution.manifest.v2+json";
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        head.clear();
+    }
+    false
+}
+
+const MANIFEST: &str = r#"{"schemaVersion":2,
+"mediaType":"application/vnd.docker.distribution.manifest.v2+json",
+"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":100,"digest":
+"sha256:1111111111111111111111111111111111111111111111111111111111111111"},
+"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":1000,"digest":
+"sha256:2222222222222222222222222222222222222222222222222222222222222222"}]}"#;
+
+#[test]
+fn a_client_that_leaves_ends_its_pull() {
+    let engine = Engine::start();
+    for (manifest, questions) in [(None, 1), (Some(MANIFEST), 2)] {
+        for cli in BOTH {
+            let silent = Silent::start(manifest);
+            let count = |of: &Arc<AtomicUsize>| of.load(Ordering::SeqCst);
+            let mut command = engine.command(cli, ["pull", &format!("{}/a/b:v1", silent.host)]);
+            let mut client = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            until("the registry is asked", || count(&silent.asked) == questions);
+            client.kill().unwrap();
+            client.wait().unwrap();
+            until("the registry is left", || count(&silent.ended) == questions);
+        }
+    }
     engine.finish();
 }
