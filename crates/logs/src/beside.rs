@@ -111,13 +111,14 @@ impl Beside {
         self.bytes.len() - self.sent > self.kept_bytes_max
     }
 
-    /// In the place of what was lost: before the last record, which is the first that was not.
+    /// In the place of what was lost: before the last record, which is the first that was not; but
+    /// behind it, when a part of it is sent already.
     fn say_dropped(&mut self) {
         let said = std::mem::take(&mut self.unsaid);
         let text = format!("wharf: {said} log records were lost: the log was too slow");
         let mut notice = Vec::new();
         self.encoder.notice(Timestamp::now(), &text, &mut notice);
-        let at = self.last.max(self.sent);
+        let at = self.last.max(self.boundary(self.sent));
         self.bytes.splice(at..at, notice);
     }
 

@@ -356,6 +356,52 @@ fn a_slow_log_holds_nobody_up_and_loses_the_newest() {
 }
 
 #[test]
+fn no_record_is_torn_by_what_is_said_of_lost_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    // Each record is larger than what the socket holds.
+    let labels = BTreeMap::from([("large".to_owned(), "x".repeat(1 << 20))]);
+    let mode = Mode::NonBlocking { buffer_bytes_max: 1000 };
+    let options = FileOptions { mode, ..options(1 << 30, 2) };
+    let mut writer = Writer::open(&path, &options, &labels).unwrap();
+    let pid = writer.worker().unwrap();
+    let child = sys::process::pidfd_open(pid).unwrap();
+    let signal = |signal, state: &str| {
+        let child = std::os::fd::AsFd::as_fd(&child);
+        sys::process::pidfd_send_signal(child, signal).unwrap();
+        until(|| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            state.contains(&stat.rsplit(')').next().unwrap()[1..2])
+        });
+    };
+    signal(sys::libc::SIGSTOP, "T");
+    writer.write(Stream::Stdout, b"begun\n", TIME);
+    writer.write(Stream::Stdout, b"lost\n", TIME);
+    assert_eq!(writer.dropped(), 1);
+    signal(sys::libc::SIGCONT, "RSD");
+    until(|| {
+        writer.flush();
+        read_all(&path).len() == 1
+    });
+    signal(sys::libc::SIGSTOP, "T");
+    writer.write(Stream::Stdout, b"next\n", TIME);
+    signal(sys::libc::SIGCONT, "RSD");
+    writer.finish();
+    let lines = read_all(&path);
+    let texts: Vec<_> = lines.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
+    assert_eq!((&*texts[0], &*texts[1]), ("begun\n", "next\n"));
+    assert!(texts[2].starts_with("wharf: 1 log records were lost"), "{}", texts[2]);
+}
+
+fn until(mut condition: impl FnMut() -> bool) {
+    let begin = std::time::Instant::now();
+    while !condition() {
+        assert!(begin.elapsed().as_secs() < 20);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn records_are_written_although_their_process_was_killed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");
