@@ -22,6 +22,7 @@ use crate::timestamp::Timestamp;
 /// A file that is being compressed.
 pub(crate) struct Compressing {
     child: Child,
+    unfinished: PathBuf,
 }
 
 impl Compressing {
@@ -38,7 +39,7 @@ impl Compressing {
         // The first is what Docker has here.
         let extra = format!(r#"{{"lastTime":"{last}","inode":{inode},"changed_ns":{changed_ns}}}"#);
         match sys::process::fork_working()? {
-            Fork::Parent(child) => Ok(Self { child }),
+            Fork::Parent(child) => Ok(Self { child, unfinished }),
             Fork::Child => {
                 let done = work(&input, output, extra).and_then(|()| {
                     std::fs::rename(&unfinished, suffixed(&plain, "gz"))?;
@@ -54,7 +55,11 @@ impl Compressing {
         let exit = sys::process::wait(self.child.pidfd.as_fd(), true)?;
         match exit.is_some_and(|exit| exit.shell_code() == 0) {
             true => Ok(()),
-            false => Err(io::Error::other("compressing a log file failed")),
+            false => {
+                // A full disk needs the room.
+                let _absent = std::fs::remove_file(&self.unfinished);
+                Err(io::Error::other("compressing a log file failed"))
+            }
         }
     }
 

@@ -320,6 +320,26 @@ fn nothing_moves_under_a_file_that_an_earlier_writer_compresses() {
     assert_eq!(read_all(&path).len(), 20);
 }
 
+#[test]
+fn a_file_whose_compression_is_killed_stays_and_nothing_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut options = options(8 << 20, 2);
+    options.rotation.compress = true;
+    let mut writer = Writer::open(&path, &options, &BTreeMap::new()).unwrap();
+    let mut number = 0;
+    while writer.worker().is_none() {
+        writer.write(Stream::Stdout, format!("{number:01000}\n").as_bytes(), TIME);
+        number += 1;
+    }
+    let child = sys::process::pidfd_open(writer.worker().unwrap()).unwrap();
+    let child = std::os::fd::AsFd::as_fd(&child);
+    sys::process::pidfd_send_signal(child, sys::libc::SIGKILL).unwrap();
+    drop(writer);
+    assert!(numbered(&path, 1).exists() && !suffixed(&path, "gz.new").exists());
+    assert_eq!(read_all(&path).len(), number);
+}
+
 fn non_blocking(path: &Path, buffer_bytes_max: u64) -> Writer {
     let mode = Mode::NonBlocking { buffer_bytes_max };
     let options = FileOptions { mode, ..options(50_000, 100) };
