@@ -1,23 +1,25 @@
 //! Taking part in a container's streams.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use docker_api::messages;
 use docker_api::stdcopy::{self, Stream};
-use logs::{Query, Reader};
 use monitor::protocol::AttachSpec;
-use sys::rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 
 use crate::container::log;
 use crate::container::state::{Action, Request, State, transition};
 use crate::container::{Container, Message, Queued};
 use crate::engine::Engine;
+use crate::engine::logs::Log;
 use crate::error::{EngineError, Result};
-use crate::spec::{AttachWish, Caller};
+use crate::log_reading::LogReading;
+use crate::spec::{AttachWish, Caller, LogsWish};
 
 /// A client that takes nothing for so long is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -50,7 +52,11 @@ impl Engine {
         };
         self.services.events.container(caller, &record, "attach", &[]);
         let places = self.services.places(&container.id);
-        let log = |format| History { path: places.log(&container.id, format), format };
+        let log = |format| History {
+            reading: Arc::clone(&self.services.log_reading),
+            path: places.log(&container.id, format),
+            format,
+        };
         let history = log::format(&record).filter(|_| wish.logs).map(log);
         Ok(AttachTicket { container, caller, called: id.to_owned(), spec, tty, way, history })
     }
@@ -109,6 +115,7 @@ pub struct AttachTicket {
 /// The log of what was before.
 #[derive(Debug)]
 struct History {
+    reading: Arc<LogReading>,
     path: std::path::PathBuf,
     format: logs::Format,
 }
@@ -149,74 +156,51 @@ impl AttachTicket {
 
     /// Sends what was logged before.
     async fn replay(&self, log: History, client: OwnedFd) -> Result<OwnedFd> {
-        let query =
-            Query { stdout: self.spec.stdout, stderr: self.spec.stderr, ..Query::default() };
+        let wish =
+            LogsWish { stdout: self.spec.stdout, stderr: self.spec.stderr, ..LogsWish::default() };
+        let log = Log::of_the_past(log.reading, log.path, log.format, wish).await?;
         let multiplexed = self.spec.multiplexed;
-        let work = tokio::task::spawn_blocking(move || {
-            replay(&log, &query, multiplexed, client.as_fd())?;
-            Ok::<OwnedFd, EngineError>(client)
-        });
-        work.await.map_err(|error| EngineError::internal("failed to replay the log", error))?
-    }
-}
-
-fn replay(log: &History, query: &Query, multiplexed: bool, client: BorrowedFd<'_>) -> Result<()> {
-    let failed = |error: logs::LogError| EngineError::internal("failed to read the log", error);
-    let mut reader = Reader::open(&log.path, log.format, query).map_err(failed)?;
-    while let Some(line) = reader.next_line().map_err(failed)? {
-        let framed = match multiplexed {
-            false => line.text.to_vec(),
-            true => frame(stream_of(line.stream), line.text),
-        };
-        // A client that is gone needs no history.
-        if write_all(client, &framed).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn frame(stream: Stream, payload: &[u8]) -> Vec<u8> {
-    let mut framed = Vec::with_capacity(payload.len() + stdcopy::HEADER_BYTES);
-    stdcopy::encode(stream, payload, &mut framed);
-    framed
-}
-
-fn stream_of(stream: logs::Stream) -> Stream {
-    match stream {
-        logs::Stream::Stdout => Stream::Stdout,
-        logs::Stream::Stderr => Stream::Stderr,
-    }
-}
-
-/// Writes to a socket that may be non-blocking. Blocks.
-fn write_all(socket: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    let until = Instant::now() + WRITE_DEADLINE;
-    while !bytes.is_empty() {
-        match sys::socket::send_with_fds(socket, bytes, &[]) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
-                let wait = Timespec::try_from(left).ok();
-                poll(&mut fds, wait.as_ref())?;
+        let mut lines = log.encoded(Box::new(move |piece, batch| match multiplexed {
+            false => batch.extend_from_slice(piece.text),
+            true if piece.stream == 2 => stdcopy::encode(Stream::Stderr, piece.text, batch),
+            true => stdcopy::encode(Stream::Stdout, piece.text, batch),
+        }));
+        let failed = |error| EngineError::internal("failed to reach the client", error);
+        let mut socket = stream(client).map_err(failed)?;
+        while let Some(batch) = lines.next().await? {
+            // A client that is gone needs no history.
+            if write_all(&mut socket, &batch).await.is_err() {
+                break;
             }
-            Err(error) => return Err(error),
         }
+        socket.into_std().map(OwnedFd::from).map_err(failed)
+    }
+}
+
+/// All clients' connections are of this sort.
+fn stream(client: OwnedFd) -> io::Result<UnixStream> {
+    let socket = std::os::unix::net::UnixStream::from(client);
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}
+
+async fn write_all(socket: &mut UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = tokio::time::timeout(WRITE_DEADLINE, socket.write(bytes)).await??;
+        bytes = bytes.get(count..).unwrap_or_default();
     }
     Ok(())
 }
 
 /// Tells a client that was answered already why nothing will come.
 pub(super) async fn tell_client(client: OwnedFd, tty: bool, text: &str) {
-    let line = format!("{text}\r\n");
-    let bytes = match tty {
-        true => line.into_bytes(),
-        false => frame(Stream::Stdout, line.as_bytes()),
-    };
+    let mut bytes = Vec::new();
+    match tty {
+        true => bytes.extend_from_slice(format!("{text}\r\n").as_bytes()),
+        false => stdcopy::encode(Stream::Stdout, format!("{text}\r\n").as_bytes(), &mut bytes),
+    }
     // A client that is gone needs no words.
-    drop(tokio::task::spawn_blocking(move || write_all(client.as_fd(), &bytes)).await);
+    if let Ok(mut socket) = stream(client) {
+        drop(write_all(&mut socket, &bytes).await);
+    }
 }

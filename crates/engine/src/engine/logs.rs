@@ -52,13 +52,6 @@ impl Engine {
             ));
         };
         let path = self.services.places(&container.id).log(&container.id, format);
-        let query = Query {
-            tail: wish.tail,
-            since: wish.since.and_then(Timestamp::nanos).map(logs::Timestamp::from_nanos),
-            until: wish.until.and_then(Timestamp::nanos).map(logs::Timestamp::from_nanos),
-            stdout: wish.stdout,
-            stderr: wish.stderr,
-        };
         let reading = Arc::clone(&self.services.log_reading);
         // Watched before it is opened: a change in between is not missed.
         let following = match ended {
@@ -68,9 +61,19 @@ impl Engine {
             }
             None => None,
         };
-        let stop = Stop::default();
-        let source = open(&reading, &stop, path, format, query, following.is_some()).await?;
-        Ok(Log { source, following, reading, stop, tty: record.config.tty, wish })
+        let log = Log::open(reading, path, format, wish, following).await?;
+        Ok(Log { tty: record.config.tty, ..log })
+    }
+}
+
+fn query(wish: &LogsWish) -> Query {
+    let nanos = |time: Option<Timestamp>| time.and_then(Timestamp::nanos);
+    Query {
+        tail: wish.tail,
+        since: nanos(wish.since).map(logs::Timestamp::from_nanos),
+        until: nanos(wish.until).map(logs::Timestamp::from_nanos),
+        stdout: wish.stdout,
+        stderr: wish.stderr,
     }
 }
 
@@ -115,6 +118,28 @@ pub struct Log {
 }
 
 impl Log {
+    /// What was logged so far, as it is.
+    pub(super) async fn of_the_past(
+        reading: Arc<LogReading>,
+        path: PathBuf,
+        format: Format,
+        wish: LogsWish,
+    ) -> Result<Log> {
+        Log::open(reading, path, format, wish, None).await
+    }
+
+    async fn open(
+        reading: Arc<LogReading>,
+        path: PathBuf,
+        format: Format,
+        wish: LogsWish,
+        following: Option<Following>,
+    ) -> Result<Log> {
+        let (stop, query) = (Stop::default(), query(&wish));
+        let source = open(&reading, &stop, path, format, query, following.is_some()).await?;
+        Ok(Log { source, following, reading, stop, tty: false, wish })
+    }
+
     /// The container has a terminal: pieces are sent as they are, not framed.
     pub fn is_tty(&self) -> bool {
         self.tty

@@ -199,6 +199,51 @@ fn a_thousand_logs_are_followed_and_hold_nobody_up() {
 }
 
 #[test]
+fn histories_are_replayed_and_hold_nobody_up() {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    // More than the engine has threads.
+    const LAZY: usize = 600;
+    const LINES: usize = 400;
+    let engine = Engine::start();
+    let script = format!("yes $(head -c 4000 /dev/zero | tr '\\0' x) | head -n {LINES}");
+    engine.background("said", &[], &["sh", "-c", &script]);
+    until("it has ended", || engine.state("said") == "exited");
+    let attach = || {
+        let mut socket = UnixStream::connect(engine.socket()).unwrap();
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+        let target = "/v1.51/containers/said/attach?logs=1&stdout=1";
+        let upgrade = "Host: x\r\nConnection: Upgrade\r\nUpgrade: tcp";
+        write!(socket, "POST {target} HTTP/1.1\r\n{upgrade}\r\n\r\n").unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+        socket
+    };
+    // These read nothing of it.
+    let lazy: Vec<_> = (0..LAZY).map(|_| attach()).collect();
+    let begin = std::time::Instant::now();
+    let mut answer = Vec::new();
+    attach().read_to_end(&mut answer).unwrap();
+    engine.run(Cli::Docker, &[], &["true"]).ok();
+    assert!(begin.elapsed().as_secs() < 15, "{:?}", begin.elapsed());
+    let (mut frames, mut lines) = (&answer[..], 0);
+    while let [1, 0, 0, 0, a, b, c, d, rest @ ..] = frames {
+        lines += 1;
+        let (line, after) = rest.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
+        assert!(line.len() == 4001 && line.ends_with(b"x\n"));
+        frames = after;
+    }
+    assert_eq!((frames.len(), lines), (0, LINES));
+    drop(lazy);
+    engine.finish();
+}
+
+#[test]
 fn a_program_waits_for_no_log_when_asked_not_to() {
     let engine = Engine::start();
     let flags = "--log-opt mode=non-blocking --log-opt max-buffer-size=200k";
