@@ -130,14 +130,27 @@ fn status(kind: Kind) -> StatusCode {
 
 impl From<EngineError> for Reply {
     fn from(error: EngineError) -> Reply {
-        let status = status(error.kind());
-        if status.is_server_error() && error.kind() != Kind::Unsupported {
-            tracing::error!(error = %stdx::error::chain(&error), "call failed");
-        }
+        tell_operator(&error);
+        let status = status(error.answer());
         match status {
             StatusCode::NOT_MODIFIED => Reply::empty(status),
             _ => Reply::error(status, &error.client_text()),
         }
+    }
+}
+
+/// An operator must act on failures of ours and of the machine, and may have to on those of others:
+/// registries that cannot be reached, for example. What clients are refused is for them alone.
+fn tell_operator(error: &EngineError) {
+    let is_ours = error.answer() == error.kind();
+    match error.kind() {
+        Kind::Internal | Kind::Exhausted if is_ours => {
+            tracing::error!(error = %stdx::error::chain(error), "call failed");
+        }
+        Kind::Internal | Kind::Exhausted | Kind::Unavailable => {
+            tracing::warn!(error = %stdx::error::chain(error), "call failed");
+        }
+        _ => {}
     }
 }
 

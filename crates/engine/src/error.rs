@@ -15,6 +15,7 @@ pub type Result<T> = std::result::Result<T, EngineError>;
 #[derive(Debug)]
 pub struct EngineError {
     kind: Kind,
+    answer: Kind,
     message: String,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -22,7 +23,7 @@ pub struct EngineError {
 impl EngineError {
     /// An error of `kind` that the client reads as `message`.
     pub fn new(kind: Kind, message: impl Into<String>) -> EngineError {
-        EngineError { kind, message: message.into(), cause: None }
+        EngineError { kind, answer: kind, message: message.into(), cause: None }
     }
 
     /// The request itself is wrong.
@@ -55,12 +56,18 @@ impl EngineError {
         message: impl Into<String>,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> EngineError {
-        EngineError { kind: Kind::Internal, message: message.into(), cause: Some(cause.into()) }
+        EngineError::new(Kind::Internal, message).with_cause(cause)
     }
 
     /// The same error of another kind, or with the cause that an operator wants to see.
     pub fn with_cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> EngineError {
         self.cause = Some(cause.into());
+        self
+    }
+
+    /// The same error, which clients get as one of another kind, as from Docker.
+    pub fn answered_as(mut self, answer: Kind) -> EngineError {
+        self.answer = answer;
         self
     }
 
@@ -73,6 +80,11 @@ impl EngineError {
     /// What sort of failure this is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What sort of failure the client takes it for.
+    pub fn answer(&self) -> Kind {
+        self.answer
     }
 
     /// What the client is told. For faults of ours the causes are part of it: they are the only
@@ -89,7 +101,8 @@ impl EngineError {
 
 impl From<plan::PlanError> for EngineError {
     fn from(error: plan::PlanError) -> EngineError {
-        EngineError { kind: error.kind, message: error.message, cause: error.cause }
+        let plain = EngineError::new(error.kind, error.message);
+        EngineError { cause: error.cause, ..plain }
     }
 }
 

@@ -223,7 +223,7 @@ fn search_spec(wish: SearchWish) -> Result<Option<SearchSpec>> {
 }
 
 /// A registry's failure, as Docker's clients expect it: a registry that cannot be reached, or that
-/// was not told who asks, is a failure of the engine for them.
+/// was not told who asks, is a failure of the engine for them. It is none of ours.
 fn registry_error(error: DistributionError) -> EngineError {
     let nobody = match &error {
         DistributionError::Registry(cause) | DistributionError::Pull { cause, .. } => {
@@ -235,11 +235,15 @@ fn registry_error(error: DistributionError) -> EngineError {
         DistributionError::Store(error) => store_error(error),
         error => {
             let kind = match error.kind() {
-                Kind::Unavailable | Kind::Exhausted => Kind::Internal,
-                Kind::Unauthenticated if nobody => Kind::Internal,
+                Kind::Internal => Kind::Unavailable,
                 kind => kind,
             };
-            EngineError::new(kind, error.to_string())
+            let told = EngineError::new(kind, error.to_string());
+            match kind {
+                Kind::Unavailable | Kind::Exhausted => told.answered_as(Kind::Internal),
+                Kind::Unauthenticated if nobody => told.answered_as(Kind::Internal),
+                _ => told,
+            }
         }
     }
 }

@@ -116,6 +116,12 @@ fn an_image_goes_there_and_back() {
         }
         assert!(!engine.log().contains("s3cret"), "the engine tells nobody a password");
     }
+    // What registries refuse is for who asked; one that is not there may be for the operator.
+    assert!(!engine.log().contains("call failed"), "{}", engine.log());
+    let away = engine.wharf(["pull", "127.0.0.1:1/x:1"]);
+    assert!(away.code == 1 && away.err.contains("connection refused"), "{away:?}");
+    let log = engine.log();
+    assert!(log.contains("WARN") && !log.contains("ERROR"), "{log}");
     engine.finish();
 }
 
