@@ -38,7 +38,7 @@ const GLOBAL: &[Flag] = &[
     Flag::value("root", 'r', "directory of the containers' state"),
     Flag::value("log", 'l', "file that errors are appended to"),
     Flag::value("log-format", ' ', "text or json"),
-    Flag::value("rootless", ' ', "accepted, without effect"),
+    Flag::value("rootless", ' ', "false or auto; true is not supported"),
     Flag::value("criu", ' ', "accepted, without effect"),
     Flag::value("cgroup-manager", ' ', "cgroupfs only"),
     Flag::switch("debug", ' ', "also log what is done"),
@@ -93,6 +93,7 @@ fn call(args: &[OsString], log: &mut log::Log) -> Result<i32, CliError> {
         return Ok(0);
     }
     refuse_systemd(&parsed)?;
+    refuse_rootless(&parsed)?;
     log.debug(&format!("{} {}", verb.name(), words));
     let root_is_given = parsed.path("root").is_some();
     let root = parsed.path("root").unwrap_or_else(|| PathBuf::from(ROOT_DEFAULT));
@@ -115,6 +116,23 @@ fn refuse_systemd(parsed: &Parsed) -> Result<(), CliError> {
     }
     Ok(())
 }
+
+/// Containers of an ordinary user are the engine's to make, in its user namespace.
+fn refuse_rootless(parsed: &Parsed) -> Result<(), CliError> {
+    match parsed.text("rootless")? {
+        None | Some("" | "auto") => Ok(()),
+        Some(text) if FALSE.contains(&text) => Ok(()),
+        Some(text) if TRUE.contains(&text) => Err(CliError::Unsupported {
+            what: "containers without root (--rootless)",
+            hint: "run an engine without root (`wharf up`), or a runtime that can",
+        }),
+        Some(text) => Err(CliError::usage(format!("invalid value {text:?} for flag --rootless"))),
+    }
+}
+
+/// How Go reads booleans.
+const FALSE: [&str; 6] = ["0", "f", "F", "false", "FALSE", "False"];
+const TRUE: [&str; 6] = ["1", "t", "T", "true", "TRUE", "True"];
 
 #[cfg(test)]
 mod tests;

@@ -285,6 +285,12 @@ fn failed_starts_leave_nothing_and_tell_the_log() {
     fixture.fails(&["create", "--bundle", bundle], "`linux.namespaces`");
     assert!(fixture.is_gone());
     fixture.fails(&["--systemd-cgroup", "state"], "systemd");
+    fixture.fails(&["--rootless", "true", "state"], "without root (--rootless) are not supported");
+    fixture.fails(&["--rootless=maybe", "state"], "invalid value");
+    for value in ["--rootless=false", "--rootless=auto"] {
+        let listed = command(fixture.dir.path()).args([value, "list"]).status();
+        assert!(listed.unwrap().success(), "{value}");
+    }
 }
 
 #[test]
