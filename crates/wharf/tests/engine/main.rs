@@ -6,6 +6,7 @@
 mod api;
 mod audit;
 mod devices;
+mod entry;
 mod files;
 mod flags;
 mod harness;
