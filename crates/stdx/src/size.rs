@@ -35,23 +35,28 @@ fn significant(value: f64, digits: usize) -> String {
 }
 
 /// Parses `64m`, `1.5 GiB`, `10kb`, `1024`: a number and an optional unit in powers of 1024.
-/// Returns `None` when it is not one.
+/// Returns `None` when it is not one, or more than an `i64` holds.
 pub fn parse_binary(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let number: f64 = text[..end].parse().ok()?;
-    let unit = text[end..].trim().to_ascii_lowercase();
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.'));
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let unit = unit.trim_start_matches(' ').to_ascii_lowercase();
     let power = match unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit) {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        "p" => 5,
+        "" if unit != "ib" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        "p" => 50,
         _ => return None,
     };
-    let bytes = number * 1024f64.powi(power);
-    (bytes.is_finite() && bytes < 9.2e18).then_some(bytes as u64)
+    match number.parse::<i64>() {
+        Ok(whole) => whole.checked_mul(1 << power)?.try_into().ok(),
+        // With a fraction: beyond 2^53 it is not exact, and no limit need be.
+        Err(_) => {
+            let bytes = number.parse::<f64>().ok()? * (1u64 << power) as f64;
+            (bytes < i64::MAX as f64).then_some(bytes as u64)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,15 +74,16 @@ mod tests {
 
     #[test]
     fn parses_units() {
-        for (text, bytes) in [
-            ("64m", Some(64 << 20)),
-            ("1.5 GiB", Some(3 << 29)),
-            ("10kb", Some(10240)),
-            ("1024", Some(1024)),
-            ("x", None),
-            ("1z", None),
-        ] {
-            assert_eq!(parse_binary(text), bytes, "{text}");
+        let check = |text, expect: Option<u64>| assert_eq!(parse_binary(text), expect, "{text}");
+        check("0", Some(0));
+        check("1024", Some(1024));
+        for text in ["50M", "50m", "50mb", "50MiB", "50 M"] {
+            check(text, Some(50 << 20));
+        }
+        check("1.5k", Some(1536));
+        check("1.5 GiB", Some(3 << 29));
+        for text in ["", "M", "ib", "5ib", "-5", "1e3", "1.2.3", "5x", "9000000P", "nan"] {
+            check(text, None);
         }
     }
 }

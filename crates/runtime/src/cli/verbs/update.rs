@@ -72,32 +72,12 @@ fn read(path: &Path) -> Result<Resources, CliError> {
 /// A number of bytes, perhaps with a unit as in `100M`, `1.5GiB` or `64kb`; -1 is no limit.
 fn size(parsed: &Parsed, name: &str) -> Result<Option<i64>, CliError> {
     let Some(text) = parsed.text(name)? else { return Ok(None) };
-    let bytes = if text == "-1" { Some(-1) } else { bytes(text) };
+    let bytes = match text {
+        "-1" => Some(-1),
+        text => stdx::size::parse_binary(text).and_then(|bytes| bytes.try_into().ok()),
+    };
     let wrong = || CliError::usage(format!("invalid value {text:?} for flag --{name}"));
     bytes.map(Some).ok_or_else(wrong)
-}
-
-fn bytes(text: &str) -> Option<i64> {
-    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.');
-    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
-    let unit = unit.trim_start_matches(' ').to_ascii_lowercase();
-    let power = match unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit) {
-        "" if unit != "ib" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        "p" => 50,
-        _ => return None,
-    };
-    match number.parse::<i64>() {
-        Ok(whole) => whole.checked_mul(1 << power),
-        // With a fraction: beyond 2^53 it is not exact, and no limit need be.
-        Err(_) => {
-            let bytes = number.parse::<f64>().ok()? * (1u64 << power) as f64;
-            (bytes < i64::MAX as f64).then_some(bytes as i64)
-        }
-    }
 }
 
 fn of_flags(parsed: &Parsed) -> Result<Resources, CliError> {
@@ -128,22 +108,4 @@ fn of_flags(parsed: &Parsed) -> Result<Resources, CliError> {
         pids: Some(Pids { limit: number(parsed, "pids-limit")? }),
         ..Resources::default()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn sizes_have_units() {
-        let check = |text, expect: Option<i64>| assert_eq!(super::bytes(text), expect, "{text}");
-        check("0", Some(0));
-        check("67108864", Some(64 << 20));
-        for text in ["50M", "50m", "50mb", "50MiB", "50 M"] {
-            check(text, Some(50 << 20));
-        }
-        check("1.5k", Some(1536));
-        check("2G", Some(2 << 30));
-        for text in ["", "M", "ib", "5ib", "-5", "1e3", "1.2.3", "5x", "9000000P", "nan"] {
-            check(text, None);
-        }
-    }
 }
