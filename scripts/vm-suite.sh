@@ -13,7 +13,7 @@ scripts/needs.sh test
 need_rust
 
 deadline=300 # seconds for one guest
-crates='sys cgroup collector runtime monitor store'
+crates='sys cgroup collector runtime monitor archive files store'
 vm=$(realpath -m "$target_dir/tools/vm")
 mkdir -p "$vm"
 work=$(mktemp -d "$vm/suite.XXXXXX")
