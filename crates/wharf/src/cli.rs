@@ -22,10 +22,27 @@ const PROGRAM: Verb = Verb {
 static PROGRAM_VERB: Verb = PROGRAM;
 
 /// What Docker's command line has and this one has not, and what to do instead.
-const ABSENT: [(&str, &str); 3] = [
+const ABSENT: [(&str, &str); 17] = [
+    ("build", "build with another program, then `wharf load` or `wharf pull` the image"),
+    ("builder", "there are no builds yet, so that there is no cache of them"),
+    ("buildx", "build with another program, then `wharf load` or `wharf pull` the image"),
+    ("checkpoint", "`wharf pause` stops a container for a while, `wharf commit` keeps its files"),
+    (
+        "compose",
+        "`docker compose` reaches this engine, but most files want networks, which come later",
+    ),
+    ("config", "past one machine Wharf hands over to Kubernetes"),
     ("context", "name the engine by --host, WHARF_HOST or DOCKER_HOST"),
     ("manifest", "`docker manifest` makes lists for several platforms, and needs no engine for it"),
+    ("network", "there are `none`, `host` and `container:ID`, by `wharf run --network`"),
+    ("node", "past one machine Wharf hands over to Kubernetes"),
+    ("plugin", "Wharf has no plugins"),
+    ("secret", "bind a file, read-only, by `wharf run -v`"),
+    ("service", "past one machine Wharf hands over to Kubernetes"),
+    ("stack", "past one machine Wharf hands over to Kubernetes"),
     ("swarm", "past one machine Wharf hands over to Kubernetes"),
+    ("trust", "name images by digest to get what you know"),
+    ("volume", "bind a directory by `wharf run -v /DIRECTORY:/PATH`"),
 ];
 
 /// Exit code for a flag that is wrong.

@@ -197,8 +197,18 @@ fn standard_streams_as_a_connection() {
         let told = engine.with_input(cli, &["system", "dial-stdio"], request).ok();
         assert!(told.starts_with("HTTP/1.1 200 OK\r\n") && told.ends_with("\r\n\r\nOK"), "{told}");
     }
-    let ran = engine.cli(Cli::Wharf, ["context", "ls"]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("wharf context is not supported: name the engine by"), "{ran:?}");
+    let absent = [
+        ("context", "name the engine by"),
+        ("build", "build with another program"),
+        ("network", "there are `none`, `host`"),
+        ("volume", "bind a directory"),
+        ("compose", "networks, which come later"),
+    ];
+    for (verb, advice) in absent {
+        let ran = engine.cli(Cli::Wharf, [verb, "ls"]);
+        assert_eq!(ran.code, 1);
+        let text = format!("wharf {verb} is not supported: ");
+        assert!(ran.err.starts_with(&text) && ran.err.contains(advice), "{ran:?}");
+    }
     engine.finish();
 }
