@@ -37,6 +37,9 @@ const ALGORITHMS: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Sha512];
 /// In the names of files that were not finished (see [`stdx::fs::replace`]).
 const UNFINISHED: &str = ".new-";
 
+/// In the names of records that could not be read and were kept for who can mend them.
+const DAMAGED: &str = ".damaged-";
+
 impl Layout {
     /// Where blobs of one algorithm are.
     pub(crate) fn blobs(&self, algorithm: Algorithm) -> PathBuf {
@@ -177,6 +180,19 @@ impl Layout {
             }
         }
         Ok(())
+    }
+
+    /// Keeps a record that cannot be read beside its place, so that a new one does not replace it.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<(), StoreError> {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(format!("{DAMAGED}{}", stdx::id::random_hex::<8>()));
+        fs::rename(path, aside).map_err(PathError::of("move", path)).map_err(StoreError::Disk)
+    }
+
+    /// A record that was set aside, if there is one.
+    pub(crate) fn first_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        let mut all = list(&self.root)?.into_iter();
+        Ok(all.find(|(name, _)| name.contains(DAMAGED)).map(|(_, path)| path))
     }
 
     /// Takes something out of view, to be deleted later. What is not there is fine.

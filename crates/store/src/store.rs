@@ -343,13 +343,23 @@ pub(crate) fn new_image_record(id: &Digest, config: &ImageConfig) -> ImageRecord
 fn read_tags(layout: &Layout, state: &mut State) -> Result<(), StoreError> {
     let path = layout.tags();
     let record = match stdx::fs::read(&path, RECORD_BYTES_MAX) {
-        Ok(bytes) => record::tags(&bytes).unwrap_or_else(|| {
-            tracing::error!("names of images cannot be read; the images are there by id");
-            TagsRecord::default()
-        }),
+        Ok(bytes) => match record::tags(&bytes) {
+            Some(record) => record,
+            None => {
+                tracing::error!("names of images cannot be read; the images are there by id");
+                layout.set_aside(&path)?;
+                TagsRecord::default()
+            }
+        },
         Err(error) if error.is_not_found() => TagsRecord::default(),
         Err(error) => return Err(StoreError::Disk(error)),
     };
+    // The names in it may keep what nothing else does.
+    if let Some(aside) = layout.first_aside()? {
+        let aside = aside.display();
+        tracing::warn!(%aside, "nothing unused is removed until this file is mended or removed");
+        state.is_damaged = true;
+    }
     for (name, NamedRecord { image, target }) in record.tags {
         match Reference::parse(&name) {
             Ok(reference) if state.images.contains_key(&image) => {

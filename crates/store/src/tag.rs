@@ -1,15 +1,17 @@
 //! Names of images.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use oci::{AnyReference, Descriptor, Digest, Reference};
+use stdx::fs::PathError;
 
 use crate::disk;
 use crate::error::StoreError;
 use crate::failpoint;
 use crate::named::Target;
-use crate::record::{self, NamedRecord, TAGS_FORMAT, TagsRecord};
+use crate::record::{self, NamedRecord, RECORD_BYTES_MAX, TAGS_FORMAT, TagsRecord};
 use crate::remove::RemoveSpec;
 use crate::store::{Named, State, Store};
 
@@ -105,7 +107,15 @@ impl Store {
 
     /// Replaces all names. For those who hold `writing`.
     pub(crate) fn write_tags(&self, tags: BTreeMap<Reference, Named>) -> Result<(), StoreError> {
-        disk::write(&self.shared.layout.tags(), &print(&tags))?;
+        let (path, bytes) = (self.shared.layout.tags(), print(&tags));
+        if bytes.len() as u64 > RECORD_BYTES_MAX {
+            let text = format!("they would have more than {RECORD_BYTES_MAX} bytes");
+            let cause = io::Error::new(io::ErrorKind::QuotaExceeded, text);
+            return Err(StoreError::Disk(PathError::of("write the names of images to", &path)(
+                cause,
+            )));
+        }
+        disk::write(&path, &bytes)?;
         failpoint::hit("store.tags.replaced");
         let mut state = self.state();
         state.tags = tags;

@@ -214,6 +214,57 @@ fn names_of_the_version_before_are_carried_over() {
 }
 
 #[test]
+fn names_that_cannot_be_read_are_kept_and_what_they_keep_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let store = Store::open(root, Unpacker::InProcess).unwrap();
+    let several = several();
+    let id = several.pull(&store, &several.amd64, "app:1");
+    drop(store);
+    let tags = root.join("tags.json");
+    let good = std::fs::read(&tags).unwrap();
+    std::fs::write(&tags, &good[1..]).unwrap();
+    for _ in 0..2 {
+        let store = crate::tests::reopen(root);
+        assert!(store.resolve("app:1").is_err());
+        store.tag(&id, &Reference::parse("new:1").unwrap()).unwrap();
+        assert!(store.has_blob(&several.target.digest));
+    }
+    let names = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let aside: Vec<_> =
+        names.filter(|path| path.to_string_lossy().contains("tags.json.damaged-")).collect();
+    assert_eq!(std::fs::read(&aside[0]).unwrap(), &good[1..]);
+    assert_eq!(aside.len(), 1);
+    // Mended.
+    std::fs::write(&tags, &good).unwrap();
+    std::fs::remove_file(&aside[0]).unwrap();
+    let store = crate::tests::reopen(root);
+    assert_eq!(store.image(&id).unwrap().target, Some(several.target.clone()));
+    remove(&store, "app:1");
+    assert!(!store.has_blob(&several.target.digest));
+}
+
+#[test]
+fn names_that_could_not_be_read_again_are_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Unpacker::InProcess).unwrap();
+    let several = several();
+    let id = several.pull(&store, &several.amd64, "app:1");
+    let media_type = "x".repeat(1 << 20);
+    let mut tags = store.state().tags.clone();
+    for number in 0..64 {
+        let target = Some(Descriptor::of(&media_type, b""));
+        let name = Reference::parse(&format!("big:{number}")).unwrap();
+        tags.insert(name, crate::store::Named { image: id.clone(), target });
+    }
+    let error = store.write_tags(tags).unwrap_err();
+    assert_eq!(error.kind(), stdx::Kind::Exhausted);
+    drop(store);
+    let store = crate::tests::reopen(dir.path());
+    assert_eq!(store.resolve("app:1").unwrap(), id);
+}
+
+#[test]
 fn a_manifest_that_is_named_over_and_over_is_read_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Unpacker::InProcess).unwrap();
