@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oci::{Descriptor, Digest, ImageConfig, Reference};
+use oci::{Descriptor, Digest, Document, ImageConfig, Reference};
 
 use crate::disk;
 use crate::error::StoreError;
@@ -59,7 +59,8 @@ impl Store {
     /// is there changes nothing, except that a parent or a manifest is noted. Returns its id.
     ///
     /// # Errors
-    /// [`StoreError::BadImage`] for a bad configuration, [`StoreError::MissingLayer`].
+    /// [`StoreError::BadImage`] for a bad configuration, or a manifest of another one;
+    /// [`StoreError::MissingLayer`].
     pub fn add_image(
         &self,
         config: &[u8],
@@ -69,12 +70,15 @@ impl Store {
     ) -> Result<Digest, StoreError> {
         let parsed = ImageConfig::parse(config)
             .map_err(|error| StoreError::bad_image_of("invalid image configuration", error))?;
+        let id = Digest::of(config);
+        if let Some(bytes) = manifest {
+            verify_manifest(bytes, &id, &parsed)?;
+        }
         for diff_id in &parsed.rootfs.diff_ids {
             if !lease.layers().contains(diff_id) {
                 return Err(StoreError::MissingLayer { diff_id: diff_id.clone() });
             }
         }
-        let id = Digest::of(config);
         let _writing = self.writing();
         self.put_blob(&id, config)?;
         let manifest = manifest.map(|bytes| (Digest::of(bytes), bytes));
@@ -203,6 +207,21 @@ impl State {
         let children =
             self.images.iter().filter(move |(_, image)| image.record.parent.as_ref() == Some(id));
         children.map(|(child, _)| child)
+    }
+}
+
+/// A manifest is an image's only if it names this configuration, and as many layers.
+fn verify_manifest(bytes: &[u8], id: &Digest, config: &ImageConfig) -> Result<(), StoreError> {
+    let document = Document::parse(bytes, None)
+        .map_err(|error| StoreError::bad_image_of("invalid image manifest", error))?;
+    match document {
+        Document::Manifest(manifest)
+            if manifest.config.digest == *id
+                && manifest.layers.len() == config.rootfs.diff_ids.len() =>
+        {
+            Ok(())
+        }
+        _ => Err(StoreError::bad_image(format!("the manifest is not of the image {id}"))),
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn assemble(
         let (bytes, manifest) = manifest(intake, entry, platform)?;
         let mut image = image(intake, bytes, &manifest)?;
         image.names = name(entry).into_iter().collect();
-        images.extend(targeted(intake, image, entry, &manifest));
+        images.extend(targeted(intake, image, entry, (bytes, &manifest)));
     }
     Ok(images)
 }
@@ -58,9 +58,12 @@ pub(super) fn complete(intake: &Intake<'_>, images: Vec<Assembled>) -> Vec<Assem
         let id = Digest::of(&image.config);
         for entry in index.manifests.iter().filter(|entry| is_named_as(entry, &image)) {
             let tree = Tree::of(intake, entry);
-            let own = tree.leaves.iter().find(|leaf| leaf.manifest.config.digest == id);
-            if let Some(own) = own {
-                return targeted(intake, image, entry, &own.manifest);
+            let is_own = |leaf: &&Leaf<'_>| {
+                let manifest = &leaf.manifest;
+                manifest.config.digest == id && manifest.layers.len() == image.layers.len()
+            };
+            if let Some(own) = tree.leaves.iter().find(is_own) {
+                return targeted(intake, image, entry, (own.bytes, &own.manifest));
             }
         }
         vec![image]
@@ -78,7 +81,7 @@ fn targeted(
     intake: &Intake<'_>,
     mut main: Assembled,
     entry: &Descriptor,
-    own: &Manifest,
+    (bytes, own): (&[u8], &Manifest),
 ) -> Vec<Assembled> {
     if main.names.is_empty() || !intake.keeps_layers_of(own) {
         return vec![main];
@@ -87,15 +90,15 @@ fn targeted(
     let mut images = Vec::new();
     for leaf in &tree.leaves {
         let is_image = !leaf.is_attestation && intake.keeps_layers_of(&leaf.manifest);
-        if leaf.manifest.config == own.config {
-            main.manifest = Some(leaf.bytes.to_vec());
-        } else if is_image
+        if is_image
+            && leaf.manifest.config.digest != own.config.digest
             && let Ok(further) = image(intake, leaf.bytes, &leaf.manifest)
             && intake.verify_layers(&further).is_ok()
         {
             images.push(Assembled { is_further: true, ..further });
         }
     }
+    main.manifest = Some(bytes.to_vec());
     main.target = Some(Descriptor { annotations: BTreeMap::new(), ..entry.clone() });
     main.documents = tree.documents;
     images.push(main);

@@ -284,6 +284,41 @@ fn oci_layouts() {
 }
 
 #[test]
+fn a_second_manifest_of_the_same_configuration_is_not_the_images() {
+    let layer = layer(&[("a", "1")]);
+    let config = testing::config(&[&layer], "");
+    let blob = here("gzip", &layer);
+    let put = |bytes: &[u8], kind: &str| json!(oci::Descriptor::of(kind, bytes));
+    let manifest = |layers: serde_json::Value| {
+        let config = put(&config, oci::media_type::OCI_CONFIG);
+        let kind = oci::media_type::OCI_MANIFEST;
+        let text = json!({
+            "schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers
+        });
+        text.to_string().into_bytes()
+    };
+    let own = manifest(json!([put(&blob, oci::media_type::OCI_LAYER_GZIP)]));
+    let empty = manifest(json!([]));
+    let kind = oci::media_type::OCI_MANIFEST;
+    let inner = json!({
+        "schemaVersion": 2, "mediaType": oci::media_type::OCI_INDEX,
+        "manifests": [put(&own, kind), put(&empty, kind)],
+    });
+    let inner = inner.to_string().into_bytes();
+    let mut entry = put(&inner, oci::media_type::OCI_INDEX);
+    entry["annotations"] = json!({"io.containerd.image.name": "docker.io/library/app:1"});
+    let outer = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    let name = |bytes: &[u8]| format!("blobs/sha256/{}", Digest::of(bytes).hex());
+    let names = [&config, &blob, &own, &empty, &inner].map(|bytes| (name(bytes), bytes));
+    let mut members: Vec<(&str, &[u8])> =
+        names.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    members.push(("index.json", outer.as_bytes()));
+    let ground = check(&files(&members), &["Loaded image: app:1"]);
+    let image = ground.store.image(&Digest::of(&config)).unwrap();
+    assert_eq!(image.manifest, Some(Digest::of(&own)));
+}
+
+#[test]
 fn bad_oci_layouts() {
     let good = oci_layout(None, Some("gzip"), true);
     let platform = Platform::of("linux", "s390x", "");

@@ -186,6 +186,31 @@ fn a_name_stands_for_nothing_else() {
 }
 
 #[test]
+fn an_image_takes_no_other_images_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Unpacker::InProcess).unwrap();
+    let several = several();
+    let (form, bytes) = &several.amd64.layer;
+    let pending = store.ingest(form).unwrap().unpack(&mut &bytes[..]).unwrap();
+    let lease = store.commit_layers(vec![pending]).unwrap();
+    let config = &several.amd64.config;
+    let without_layers = serde_json::json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+        "config": Descriptor::of(OCI_CONFIG, config), "layers": [],
+    });
+    for manifest in [
+        several.arm64.manifest.clone(),
+        several.index.clone(),
+        without_layers.to_string().into_bytes(),
+        b"{}".to_vec(),
+    ] {
+        let error = store.add_image(config, &lease, None, Some(&manifest)).unwrap_err();
+        assert_eq!(error.kind(), stdx::Kind::Invalid);
+        assert!(!store.has_blob(&Digest::of(&manifest)) && store.images().is_empty());
+    }
+}
+
+#[test]
 fn names_of_the_version_before_are_carried_over() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
