@@ -1,8 +1,9 @@
 //! What a push needs: layers in a form that registries take, and the manifest of an image that was
 //! made here.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use oci::{Descriptor, Digest, HashingReader, HashingWriter, media_type};
@@ -74,7 +75,9 @@ impl Store {
         let path = &unfinished.0;
         let failed =
             |operation| move |cause| StoreError::Disk(PathError::of(operation, path)(cause));
-        let file = File::create_new(path).map_err(failed("create"))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let file = options.open(path).map_err(failed("create"))?;
         let mut stream = HashingReader::new(self.layer_stream(diff_id)?);
         let output = HashingWriter::new(BufWriter::with_capacity(PIECE_BYTES, file));
         let output = archive::compress::gzip(&mut stream, output).map_err(failed("write"))?;
