@@ -173,12 +173,13 @@ struct NewManifest<'a> {
     layers: Vec<NewDescriptor<'a>>,
 }
 
+/// Docker's, which names the size before the digest.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct NewDescriptor<'a> {
-    media_type: &'a str,
-    size: u64,
-    digest: &'a Digest,
+pub(crate) struct NewDescriptor<'a> {
+    pub media_type: &'a str,
+    pub size: u64,
+    pub digest: &'a Digest,
 }
 
 /// Docker's, as every registry and client takes it; OCI's where a layer's form has no name in

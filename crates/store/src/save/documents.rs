@@ -7,6 +7,7 @@ use oci::{Digest, Reference};
 use serde::Serialize;
 
 use crate::image::Image;
+use crate::push::NewDescriptor;
 
 /// An image that is in the archive.
 pub(super) struct Saved<'a> {
@@ -45,15 +46,6 @@ struct Index<'a> {
     manifests: Vec<Descriptor<'a>>,
 }
 
-/// In `LayerSources` size comes before digest.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Source<'a> {
-    media_type: &'a str,
-    size: u64,
-    digest: &'a Digest,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Item<'a> {
@@ -62,7 +54,7 @@ struct Item<'a> {
     layers: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parent: Option<&'a Digest>,
-    layer_sources: BTreeMap<String, Source<'a>>,
+    layer_sources: BTreeMap<String, NewDescriptor<'a>>,
 }
 
 fn descriptor<'a>(media_type: &'a str, digest: &'a Digest, size: u64) -> Descriptor<'a> {
@@ -142,9 +134,9 @@ fn items(saved: &[Saved<'_>]) -> Vec<u8> {
 }
 
 /// Where the layer of this diff id is.
-fn source<'a>((diff_id, layer): (&Digest, &'a oci::Descriptor)) -> (String, Source<'a>) {
+fn source<'a>((diff_id, layer): (&Digest, &'a oci::Descriptor)) -> (String, NewDescriptor<'a>) {
     let oci::Descriptor { media_type, digest, size, .. } = layer;
-    (diff_id.to_string(), Source { media_type, size: *size, digest })
+    (diff_id.to_string(), NewDescriptor { media_type, size: *size, digest })
 }
 
 /// By repository and tag, the image's uppermost layer.
