@@ -257,22 +257,23 @@ impl Repository {
             if answer.status != StatusCode::OK {
                 return Err(refusal(answer).await);
             }
-            let next = next_page(&answer.headers).and_then(last_of);
+            let next = next_page(&answer.headers).map(str::to_owned);
             let url = answer.url.to_string();
+            let bad = |reason: String| RegistryError::Answer { url: url.clone(), reason };
             let bytes = answer.bytes(TAGS_BYTES_MAX).await?;
-            let page: Page =
-                oci::json::read_object(&bytes, TAGS_BYTES_MAX as usize).map_err(|error| {
-                    RegistryError::Answer { url, reason: stdx::error::chain(&error).to_string() }
-                })?;
+            let page: Page = oci::json::read_object(&bytes, TAGS_BYTES_MAX as usize)
+                .map_err(|error| bad(stdx::error::chain(&error).to_string()))?;
             tags.extend(page.tags.unwrap_or_default());
-            match next {
-                Some(query) if tags.len() < TAGS_MAX => {
-                    rest = format!("/{}/tags/list?{query}", self.path);
-                }
-                _ => break,
+            if tags.len() > TAGS_MAX {
+                return Err(bad(format!("it has more than `{TAGS_MAX}` tags")));
             }
+            let Some(next) = next else { return Ok(tags) };
+            let query = last_of(&next)
+                .ok_or_else(|| bad("its link to the next page leads nowhere".to_owned()))?;
+            rest = format!("/{}/tags/list?{query}", self.path);
         }
-        Ok(tags)
+        let (url, reason) = (self.path.clone(), format!("its tags have over `{PAGES_MAX}` pages"));
+        Err(RegistryError::Answer { url, reason })
     }
 
     fn manifest_ask(&self, method: Method, which: Which<'_>) -> OwnedAsk {

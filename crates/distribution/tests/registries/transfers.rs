@@ -280,6 +280,35 @@ async fn all_tags_are_pulled_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tags_are_listed_whole_or_not_at_all() {
+    let many: Vec<String> = (0..60_000).map(|number| format!("v{number}")).collect();
+    let many = serde_json::json!({"tags": many}).to_string();
+    let fake = Fake::new(move |seen, _| {
+        let next = |link: &str| {
+            Reply::new(200, r#"{"tags":["v1"]}"#).with("link", format!("<{link}>; rel=\"next\""))
+        };
+        let link = "</v2/many/tags/list?n=1>; rel=\"next\"";
+        let is = |name: &str| seen.target.starts_with(&format!("/v2/{name}/tags/list"));
+        match () {
+            () if is("endless") => Some(next("/v2/endless/tags/list?n=1&last=v1")),
+            () if is("lost") => Some(next("/v2/lost/tags/list")),
+            () if is("many") => Some(Reply::new(200, many.clone()).with("link", link)),
+            () => None,
+        }
+    });
+    let (house, fake) = (House::new(), fake.await);
+    for (name, words) in [
+        ("endless", "its tags have over `1000` pages"),
+        ("lost", "its link to the next page leads nowhere"),
+        ("many", "it has more than `100000` tags"),
+    ] {
+        let name = Reference::parse(&fake.name(name)).unwrap();
+        let error = house.registries.tags(&name, None).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pulled_image_is_pushed_back_as_it_came() {
     let (house, from, to) = (House::new(), Fake::honest().await, Fake::honest().await);
     let image = small();
