@@ -43,7 +43,7 @@ pub enum RegistryError {
         url: String,
         /// Why not, in one line.
         cause: String,
-        /// Whether a server was reached at all.
+        /// Whether the registry was reached at all.
         is_connected: bool,
     },
     /// The registry refused, and said why.

@@ -259,7 +259,9 @@ impl Registry {
                 body: Body::Whole(ask.body.clone()),
             };
             let tls = self.network.endpoints.tls_of(&url, endpoint)?;
-            let answer = self.network.transport.send(outgoing, &tls).await?;
+            let sent = self.network.transport.send(outgoing, &tls).await;
+            // Who sends us on was reached: it is not down, nor does it lack TLS.
+            let answer = sent.map_err(|error| if is_home { error } else { elsewhere(error) })?;
             match redirect(&answer, &ask.method)? {
                 None => return Ok(answer),
                 Some(next) => url = next,
@@ -386,6 +388,16 @@ fn at_root(endpoint: &Endpoint, scheme: Scheme) -> impl FnOnce(RegistryError) ->
     move |error| match error {
         RegistryError::Transport { cause, is_connected: false, .. } => {
             RegistryError::Transport { method: "Get", url: root, cause, is_connected: false }
+        }
+        other => other,
+    }
+}
+
+/// The failure of a server that the registry sent us to.
+fn elsewhere(error: RegistryError) -> RegistryError {
+    match error {
+        RegistryError::Transport { method, url, cause, .. } => {
+            RegistryError::Transport { method, url, cause, is_connected: true }
         }
         other => other,
     }

@@ -123,6 +123,34 @@ async fn mirrors_come_first_and_are_told_for_whom() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_redirects_to_nobody_is_not_down_itself() {
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let image = small();
+    let layer = image.layers[0].0.digest.to_string();
+    let gone = format!("http://127.0.0.1:{port}/x?signature=s3cret");
+    let mirror = Fake::new(move |seen, _| {
+        seen.target.contains(&layer).then(|| Reply::new(307, "").with("location", &gone))
+    });
+    let (mirror, empty) = (mirror.await, Fake::honest().await);
+    mirror.hold("v1", &image);
+    let house = House::with(|spec| spec.attempts_max = 2);
+    let directory = host_directory(&house, "reg.example.com");
+    let toml = format!("server = \"{}\"\n[host.\"{}\"]\n", empty.url(""), mirror.url(""));
+    std::fs::write(directory.join("hosts.toml"), toml).unwrap();
+    // The last one that was asked has no such blob.
+    let error = house.refused("reg.example.com/a/b:v1").await;
+    assert!(error.contains("blob unknown"), "{error}");
+    assert_eq!(mirror.count("GET", &image.layers[1].0.digest.to_string()), 1);
+    assert_eq!(empty.count("GET", &image.layers[1].0.digest.to_string()), 0);
+    // Told as it is, without the signature.
+    let error = house.refused(&mirror.name("a/b:v1")).await;
+    assert!(error.starts_with(&format!("Get \"http://127.0.0.1:{port}/x\": dial tcp")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_default_registry_serves_names_without_a_host() {
     let fake = Fake::honest().await;
     fake.hold("v1", &small());
