@@ -167,7 +167,7 @@ impl LayerUpload {
         }
     }
 
-    /// Sends a form whose bytes are here, in one request.
+    /// Sends a form whose bytes are here.
     async fn send(
         &self,
         id: &str,
@@ -175,6 +175,23 @@ impl LayerUpload {
         open: Option<Upload>,
     ) -> Result<(), DistributionError> {
         let upload = self.open(&form.digest, open).await.map_err(push_error)?;
+        match self.send_to(upload, id, form).await {
+            // The token ended meanwhile, or only the bytes need one.
+            Err(DistributionError::Registry(error)) if error.status() == Some(401) => {
+                let upload = self.open(&form.digest, None).await.map_err(push_error)?;
+                self.send_to(upload, id, form).await
+            }
+            other => other,
+        }
+    }
+
+    /// Sends all bytes in one request.
+    async fn send_to(
+        &self,
+        upload: Upload,
+        id: &str,
+        form: &Descriptor,
+    ) -> Result<(), DistributionError> {
         let (sender, pieces) = mpsc::channel(PIECES_MAX);
         let (store, digest) = (Arc::clone(&self.store), form.digest.clone());
         // Dropped when there is an answer, which may come before all bytes are taken.

@@ -194,11 +194,7 @@ impl Registry {
             }
             let was_refused = authorization.is_some();
             let next = self.authorization(endpoint, &challenge, ask, was_refused).await;
-            let next = next.map_err(|cause| RegistryError::Authorization {
-                method: go_method(&ask.method),
-                url: url.to_string(),
-                cause: Box::new(cause),
-            })?;
+            let next = next.map_err(unauthorized(&ask.method, &url))?;
             // Only what could be met: one bad answer must not stand in the way of later requests.
             self.network.tokens.learn(origin(&url), challenge);
             if next.is_none() || (was_refused && next == authorization) {
@@ -210,7 +206,8 @@ impl Registry {
         }
     }
 
-    /// Sends a body that comes from elsewhere, once, to where the registry said.
+    /// Sends a body that comes from elsewhere, once, to where the registry said. A 401 is not
+    /// answered, but what it asks for is known the next time.
     pub(crate) async fn send_stream(
         &self,
         endpoint: &Endpoint,
@@ -222,15 +219,30 @@ impl Registry {
         let mut headers = HeaderMap::new();
         let own = endpoint.url(url.scheme, "");
         let tls = self.network.endpoints.tls_of(url, endpoint)?;
-        if url.is_same_origin(&own) {
+        let is_own = url.is_same_origin(&own);
+        if is_own {
             headers = endpoint.headers.clone();
-            let authorization = self.known_authorization(endpoint, url, scopes)?;
+            let authorization = self.fresh_authorization(endpoint, &method, url, scopes).await?;
             headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
         }
         let octets = HeaderValue::from_static("application/octet-stream");
         headers.insert(hyper::header::CONTENT_TYPE, octets);
-        let (url, body) = (url.clone(), Body::Stream(body));
-        self.network.transport.send(Outgoing { method, url, headers, body }, &tls).await
+        let outgoing = Outgoing { method, url: url.clone(), headers, body: Body::Stream(body) };
+        let answer = self.network.transport.send(outgoing, &tls).await?;
+        if is_own && answer.status == StatusCode::UNAUTHORIZED {
+            self.note_refusal(endpoint, url, &answer, scopes);
+        }
+        Ok(answer)
+    }
+
+    /// What a server asks for that does not take what it got: the next request has it.
+    fn note_refusal(&self, endpoint: &Endpoint, url: &Url, answer: &Answer, scopes: &Scopes) {
+        let Some(challenge) = auth::choose(&answer.headers) else { return };
+        if challenge.scheme != "basic" {
+            let Ok(realm) = realm(&challenge) else { return };
+            self.network.tokens.forget(&self.token_call(endpoint, &challenge, &realm, scopes));
+        }
+        self.network.tokens.learn(origin(url), challenge);
     }
 
     /// Follows redirects. Credentials and configured headers stay with the registry.
@@ -293,6 +305,29 @@ impl Registry {
                 Ok(self.network.tokens.find(&call))
             }
             None => Ok(None),
+        }
+    }
+
+    /// As [`Registry::known_authorization`], with a new token where none is good any more: for what
+    /// can be sent only once.
+    async fn fresh_authorization(
+        &self,
+        endpoint: &Endpoint,
+        method: &Method,
+        url: &Url,
+        scopes: &Scopes,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        let known = self.known_authorization(endpoint, url, scopes)?;
+        let challenge = self.network.tokens.challenge(&origin(url));
+        match challenge.filter(|challenge| known.is_none() && challenge.scheme == "bearer") {
+            None => Ok(known),
+            Some(mut challenge) => {
+                // It was for another request.
+                challenge.parameters.remove("scope");
+                let ask = Ask::new(method.clone(), "", scopes);
+                let value = self.authorization(endpoint, &challenge, &ask, false).await;
+                value.map_err(unauthorized(method, url))
+            }
         }
     }
 
@@ -391,6 +426,12 @@ fn at_root(endpoint: &Endpoint, scheme: Scheme) -> impl FnOnce(RegistryError) ->
         }
         other => other,
     }
+}
+
+/// The failure to say who we are.
+fn unauthorized(method: &Method, url: &Url) -> impl FnOnce(RegistryError) -> RegistryError {
+    let (method, url) = (go_method(method), url.to_string());
+    move |cause| RegistryError::Authorization { method, url, cause: Box::new(cause) }
 }
 
 /// The failure of a server that the registry sent us to.

@@ -6,7 +6,7 @@ use distribution::Credentials;
 use oci::Reference;
 
 use crate::fake::{Fake, Reply, Seen};
-use crate::house::{House, password, small};
+use crate::house::{House, craft, password, small, tar};
 
 /// Whether any request held the secret, in plain or in Basic's form.
 fn has_seen_secrets(fake: &Fake) -> bool {
@@ -81,6 +81,72 @@ async fn an_expired_token_is_renewed_once() {
     let error = house.refused(&fake.name("a/b:v1")).await;
     assert!(error.contains("authentication required"), "{error}");
     assert!(server.seen().len() <= 4, "the token server is not asked for ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_may_end_while_blobs_are_pushed() {
+    let server = Fake::new(|seen, before| Some(token(seen, &format!("t-{before}")))).await;
+    let realm = server.url("/token");
+    let ended = std::sync::Mutex::new(String::new());
+    let fake = Fake::new(move |seen, _| {
+        let shown = seen.header("authorization").to_owned();
+        let mut ended = ended.lock().unwrap();
+        let is_refused = shown.is_empty() || *ended == shown;
+        if !is_refused && seen.is("POST", "/uploads/") && ended.is_empty() {
+            // The bytes come with a token that was good a moment ago.
+            *ended = shown;
+        }
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"reg\"");
+        is_refused.then(|| Reply::new(401, "").with("www-authenticate", challenge))
+    })
+    .await;
+    let (house, from, image) = (House::new(), Fake::honest().await, small());
+    from.hold("v1", &image);
+    let id = house.pull(&from.name("a/b:v1")).await.unwrap()[0].id.clone();
+    house.tag(&id, &fake.name("c/d:v1"));
+    house.push_as(&fake.name("c/d:v1"), password("alice", "s3cret")).await.unwrap();
+    assert_eq!(fake.manifest("v1").unwrap().1, image.manifest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_are_not_sent_without_a_token() {
+    let server = Fake::new(|seen, before| Some(token(seen, &format!("t-{before}")))).await;
+    let realm = server.url("/token");
+    let fake = Fake::new(move |seen, _| {
+        let is_open = seen.is("POST", "") || seen.is("HEAD", "/blobs/");
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"reg\"");
+        let is_refused = !is_open && seen.header("authorization").is_empty();
+        is_refused.then(|| Reply::new(401, "").with("www-authenticate", challenge))
+    })
+    .await;
+    let (house, image) = (House::new(), craft(&[tar(&[("a", b"one")])]));
+    fake.hold("v1", &image);
+    // What the registry wants is known by now, but not for pushes.
+    let id = house.pull(&fake.name("a/b:v1")).await.unwrap()[0].id.clone();
+    fake.empty();
+    house.tag(&id, &fake.name("c/d:v1"));
+    house.push_as(&fake.name("c/d:v1"), password("alice", "s3cret")).await.unwrap();
+    let (seen, layer) = (fake.seen(), image.layers[0].0.digest.hex());
+    let mut sent = seen.iter().filter(|seen| seen.is("PUT", layer));
+    assert!(sent.next().is_some_and(|seen| seen.header("authorization").starts_with("Bearer")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_bytes_may_need_a_token() {
+    let server = Fake::new(|seen, before| Some(token(seen, &format!("t-{before}")))).await;
+    let realm = server.url("/token");
+    let fake = Fake::new(move |seen, _| {
+        let is_refused = seen.is("PUT", "/uploads/") && seen.header("authorization").is_empty();
+        let challenge = format!("Bearer realm=\"{realm}\",service=\"reg\"");
+        is_refused.then(|| Reply::new(401, "").with("www-authenticate", challenge))
+    })
+    .await;
+    let (house, from, image) = (House::new(), Fake::honest().await, small());
+    from.hold("v1", &image);
+    let id = house.pull(&from.name("a/b:v1")).await.unwrap()[0].id.clone();
+    house.tag(&id, &fake.name("c/d:v1"));
+    house.push(&fake.name("c/d:v1")).await.unwrap();
+    assert_eq!(fake.manifest("v1").unwrap().1, image.manifest);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -154,6 +154,12 @@ impl Fake {
         self.hold_manifest(tag, &image.media_type, &image.manifest);
     }
 
+    /// Forgets what it held.
+    pub fn empty(&self) {
+        self.state.blobs.lock().unwrap().clear();
+        self.state.manifests.lock().unwrap().clear();
+    }
+
     pub fn hold_manifest(&self, tag: &str, media_type: &str, bytes: &Bytes) {
         let mut manifests = self.state.manifests.lock().unwrap();
         let stored = (media_type.to_owned(), bytes.clone());

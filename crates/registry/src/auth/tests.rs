@@ -12,8 +12,11 @@ fn scopes_are_united() {
 #[test]
 fn tokens_are_read_within_limits() {
     let token = parse_token(br#"{"access_token":"t","expires_in":5,"refresh_token":"r"}"#).unwrap();
-    assert_eq!((token.token.as_str(), token.life.as_secs()), ("t", 60));
+    assert_eq!((token.token.as_str(), token.life.as_secs()), ("t", 5));
     assert_eq!(token.refresh.as_deref(), Some("r"));
+    for silent in [r#"{"token":"t"}"#, r#"{"token":"t","expires_in":0}"#] {
+        assert_eq!(parse_token(silent.as_bytes()).unwrap().life.as_secs(), 60);
+    }
     for bad in [r#"{}"#, r#"{"token":"a b"}"#, r#"{"token":"a\r\nX: y"}"#, "[]", ""] {
         assert!(parse_token(bad.as_bytes()).is_none(), "{bad}");
     }

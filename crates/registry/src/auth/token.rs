@@ -17,8 +17,8 @@ use crate::url::{Url, encode};
 
 /// Largest answer; tokens that name many rights have some kilobytes.
 pub const TOKEN_BYTES_MAX: u64 = 256 << 10;
-/// No token lives shorter, whatever its server says.
-const LIFE_MIN: Duration = Duration::from_secs(60);
+/// How long a token lives whose server does not say.
+const LIFE: Duration = Duration::from_secs(60);
 /// As Docker calls itself to token servers.
 const CLIENT_ID: &str = "docker";
 
@@ -65,7 +65,7 @@ pub fn parse(bytes: &[u8]) -> Option<Token> {
     let token = reply.token.filter(|token| !token.is_empty()).or(reply.access_token);
     Some(Token {
         token: token.filter(is_sound)?,
-        life: Duration::from_secs(reply.expires_in.unwrap_or_default()).max(LIFE_MIN),
+        life: reply.expires_in.filter(|s| *s > 0).map_or(LIFE, Duration::from_secs),
         refresh: reply.refresh_token.filter(is_sound),
     })
 }
