@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::rustls::RootCertStore;
@@ -12,6 +13,7 @@ use crate::address::AddressRange;
 use crate::error::RegistryError;
 use crate::hosts::toml::{Capabilities, HOSTS_BYTES_MAX, HostEntry};
 use crate::hosts::{self, toml};
+use crate::proxy::Proxy;
 use crate::resolver;
 use crate::spec::NetworkSpec;
 use crate::tls::{self, Tls, TlsSpec};
@@ -30,6 +32,8 @@ pub struct Endpoint {
     pub may_be_plain: bool,
     /// How it is reached with TLS.
     pub tls: Tls,
+    /// How long a connection to it may take, if not as long as others.
+    pub dial_timeout: Option<Duration>,
     /// Sent with every request.
     pub headers: HeaderMap,
     /// The registry it is asked for, if it is another's mirror.
@@ -49,6 +53,18 @@ pub struct Endpoints {
     insecure: Vec<Insecure>,
     default_registry: Option<String>,
     system: OnceLock<RootCertStore>,
+}
+
+/// How a server is reached.
+pub struct Way<'a> {
+    /// Of the server itself.
+    pub tls: Tls,
+    /// Through which proxy.
+    pub proxy: Option<&'a Proxy>,
+    /// Of a proxy that is itself reached with TLS.
+    pub proxy_tls: Option<Tls>,
+    /// How long a connection may take, if not as long as others.
+    pub connect: Option<Duration>,
 }
 
 enum Insecure {
@@ -99,12 +115,36 @@ impl Endpoints {
         Ok(endpoints)
     }
 
-    /// How another server is reached that a registry sends us to: as its own directory says, else
-    /// with the authorities of the registry, but neither with its identity nor with its laxness.
-    pub fn tls_of(&self, url: &Url, endpoint: &Endpoint) -> Result<Tls, RegistryError> {
-        if url.host == endpoint.base.host && url.port == endpoint.base.port {
-            return Ok(endpoint.tls.clone());
-        }
+    /// How the registry itself is reached, or another server that it sends us to: as its own
+    /// directory says, else with the authorities of the registry, but neither with its identity nor
+    /// with its laxness.
+    pub fn way<'a>(
+        &self,
+        url: &Url,
+        endpoint: &Endpoint,
+        proxy: Option<&'a Proxy>,
+    ) -> Result<Way<'a>, RegistryError> {
+        let is_own = url.host == endpoint.base.host && url.port == endpoint.base.port;
+        let tls = match is_own {
+            true => endpoint.tls.clone(),
+            false => self.tls_elsewhere(url, endpoint)?,
+        };
+        let is_secure = |proxy: &&Proxy| proxy.url.scheme == Scheme::Https;
+        let proxy_tls = proxy.filter(is_secure).map(|proxy| self.tls_of_proxy(&proxy.url));
+        Ok(Way {
+            tls,
+            proxy,
+            proxy_tls: proxy_tls.transpose()?,
+            connect: endpoint.dial_timeout.filter(|_| is_own),
+        })
+    }
+
+    /// As the proxy's own directory says: what a registry is allowed is nothing to it.
+    fn tls_of_proxy(&self, url: &Url) -> Result<Tls, RegistryError> {
+        tls::load(&self.certificates(&url.authority())?, self.system())
+    }
+
+    fn tls_elsewhere(&self, url: &Url, endpoint: &Endpoint) -> Result<Tls, RegistryError> {
         let mut spec = self.certificates(&url.authority())?;
         if spec == TlsSpec::default() {
             spec.authorities = self.certificates(&endpoint.base.authority())?.authorities;
@@ -177,6 +217,7 @@ impl Endpoints {
             namespace: (!is_own).then(|| domain.to_owned()),
             can: entry.can,
             takes_credentials: is_own,
+            dial_timeout: entry.dial_timeout,
             base: entry.base,
             is_down: AtomicBool::new(false),
         })
@@ -189,6 +230,7 @@ impl Endpoints {
         spec.skip_verify = is_insecure;
         Ok(Endpoint {
             base: base.clone(),
+            dial_timeout: None,
             may_be_plain: is_insecure,
             tls: tls::load(&spec, self.system())?,
             headers: HeaderMap::new(),
@@ -213,6 +255,7 @@ impl Endpoints {
         spec.skip_verify = is_insecure;
         Ok(Endpoint {
             tls: tls::load(&spec, self.system())?,
+            dial_timeout: None,
             may_be_plain: is_insecure,
             headers: HeaderMap::new(),
             namespace: None,

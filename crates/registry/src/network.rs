@@ -115,6 +115,13 @@ impl Network {
         Ok(Registry { network: Arc::clone(self), endpoints, credentials })
     }
 
+    /// One request to a server of a registry, or to one that it sends us to.
+    async fn send(&self, endpoint: &Endpoint, outgoing: Outgoing) -> Result<Answer, RegistryError> {
+        let proxy = self.transport.proxy(&outgoing.url);
+        let way = self.endpoints.way(&outgoing.url, endpoint, proxy)?;
+        self.transport.send(outgoing, &way).await
+    }
+
     fn is_plain(&self, endpoint: &Endpoint) -> bool {
         let plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
         let since = plain.get(&endpoint.base.authority());
@@ -220,7 +227,6 @@ impl Registry {
     ) -> Result<Answer, RegistryError> {
         let mut headers = HeaderMap::new();
         let own = endpoint.url(url.scheme, "");
-        let tls = self.network.endpoints.tls_of(url, endpoint)?;
         let is_own = url.is_same_origin(&own);
         if is_own {
             headers = endpoint.headers.clone();
@@ -230,7 +236,7 @@ impl Registry {
         let octets = HeaderValue::from_static("application/octet-stream");
         headers.insert(hyper::header::CONTENT_TYPE, octets);
         let outgoing = Outgoing { method, url: url.clone(), headers, body: Body::Stream(body) };
-        let answer = self.network.transport.send(outgoing, &tls).await?;
+        let answer = self.network.send(endpoint, outgoing).await?;
         if is_own && answer.status == StatusCode::UNAUTHORIZED {
             self.note_refusal(endpoint, url, &answer, scopes);
         }
@@ -262,8 +268,7 @@ impl Registry {
                 headers,
                 body: Body::Whole(ask.body.clone()),
             };
-            let tls = self.network.endpoints.tls_of(&url, endpoint)?;
-            let sent = self.network.transport.send(outgoing, &tls).await;
+            let sent = self.network.send(endpoint, outgoing).await;
             // Who sends us on was reached: it is not down, nor does it lack TLS.
             let answer = sent.map_err(|error| if is_home { error } else { elsewhere(error) })?;
             match redirect(&answer, &ask.method)? {

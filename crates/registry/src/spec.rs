@@ -25,7 +25,8 @@ pub struct NetworkSpec {
     pub timeouts: Timeouts,
 }
 
-/// Proxies, as the environment variables of the same names say.
+/// Proxies, as the environment variables of the same names say. Who vouches for one with TLS is
+/// said in its own directory of certificates; none may lack a sound one.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ProxySpec {
     /// `HTTP_PROXY`: for `http` addresses; empty for none.

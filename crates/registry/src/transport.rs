@@ -17,10 +17,10 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::endpoint::Way;
 use crate::error::{RegistryError, go_method};
-use crate::proxy::Proxies;
+use crate::proxy::{Proxies, Proxy};
 use crate::spec::{NetworkSpec, Timeouts};
-use crate::tls::Tls;
 use crate::url::{Scheme, Url};
 
 mod body;
@@ -92,6 +92,7 @@ struct Key {
     host: String,
     port: u16,
     tls: u64,
+    proxy_tls: Option<u64>,
 }
 
 #[derive(Default)]
@@ -119,14 +120,20 @@ impl Transport {
         })
     }
 
+    /// The proxy for an address, if it needs one.
+    pub fn proxy(&self, url: &Url) -> Option<&Proxy> {
+        self.proxies.of(url)
+    }
+
     /// Sends a request and waits for the head of its answer.
-    pub async fn send(&self, outgoing: Outgoing, tls: &Tls) -> Result<Answer, RegistryError> {
+    pub async fn send(&self, outgoing: Outgoing, way: &Way<'_>) -> Result<Answer, RegistryError> {
         let (method, url) = (go_method(&outgoing.method), outgoing.url.clone());
         let key = Key {
             scheme: url.scheme,
             host: url.host.clone(),
             port: url.port,
-            tls: tls.fingerprint,
+            tls: way.tls.fingerprint,
+            proxy_tls: way.proxy_tls.as_ref().map(|tls| tls.fingerprint),
         };
         let failed = |cause: String, is_connected: bool| {
             let url = url.to_string();
@@ -158,7 +165,7 @@ impl Transport {
             }
         }
         let Some(request) = request else { return Err(failed("EOF".to_owned(), true)) };
-        let mut sender = self.open(&url, tls).await.map_err(|cause| failed(cause, false))?;
+        let mut sender = self.open(&url, way).await.map_err(|cause| failed(cause, false))?;
         match self.exchange(&mut sender, request, &sent).await {
             Ok(response) => Ok(self.answer(response, method, &url, key, sender)),
             Err(Failure::Closed(cause) | Failure::Other(cause)) => Err(failed(cause, true)),
@@ -189,9 +196,9 @@ impl Transport {
         request
     }
 
-    async fn open(&self, url: &Url, tls: &Tls) -> Result<Sender, String> {
-        let wait = self.timeouts.connect;
-        let stream = dial::dial(url, tls, self.proxies.of(url), wait).await?;
+    async fn open(&self, url: &Url, way: &Way<'_>) -> Result<Sender, String> {
+        let wait = way.connect.unwrap_or(self.timeouts.connect);
+        let stream = dial::dial(url, way, wait).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX);
         let shaken = builder.handshake(TokioIo::new(stream)).await;

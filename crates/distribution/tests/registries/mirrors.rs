@@ -5,7 +5,7 @@ use std::sync::Arc;
 use distribution::{ProxySpec, SearchSpec};
 use oci::Digest;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -186,27 +186,44 @@ async fn a_file_of_hosts_counts_from_the_next_pull_on() {
 }
 
 /// A proxy that notes heads and connects everything to one server.
-async fn proxy(port: u16) -> (u16, Arc<std::sync::Mutex<Vec<String>>>) {
+async fn proxy(
+    port: u16,
+    acceptor: Option<TlsAcceptor>,
+) -> (u16, Arc<std::sync::Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let own = listener.local_addr().unwrap().port();
     let heads: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
     let noted = Arc::clone(&heads);
     tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let noted = Arc::clone(&noted);
+        while let Ok((client, _)) = listener.accept().await {
+            let (noted, acceptor) = (Arc::clone(&noted), acceptor.clone());
             tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(client.read_u8().await.unwrap());
+                match acceptor {
+                    None => tunnel(client, port, &noted).await,
+                    Some(acceptor) => {
+                        let Ok(client) = acceptor.accept(client).await else { return };
+                        tunnel(client, port, &noted).await;
+                    }
                 }
-                noted.lock().unwrap().push(String::from_utf8(head).unwrap());
-                let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
-                tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
             });
         }
     });
     (own, heads)
+}
+
+async fn tunnel(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    port: u16,
+    noted: &std::sync::Mutex<Vec<String>>,
+) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    noted.lock().unwrap().push(String::from_utf8(head).unwrap());
+    let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.unwrap();
+    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +231,7 @@ async fn tls_goes_through_a_proxy_by_a_tunnel() {
     let authority = Authority::new();
     let fake = Fake::tls(authority.acceptor("reg.example.com", false), |_, _| None).await;
     fake.hold("v1", &small());
-    let (port, heads) = proxy(fake.port).await;
+    let (port, heads) = proxy(fake.port, None).await;
     let house = House::with(|spec| {
         spec.network.proxies = ProxySpec {
             https: format!("http://me:pass@127.0.0.1:{port}"),
@@ -229,6 +246,50 @@ async fn tls_goes_through_a_proxy_by_a_tunnel() {
     let expected = "CONNECT reg.example.com:443 HTTP/1.1\r\nHost: reg.example.com:443\r\n\
                     Proxy-Authorization: Basic bWU6cGFzcw==\r\n\r\n";
     assert_eq!(head, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_with_tls_is_believed_by_its_own_directory_only() {
+    let (own, other) = (Authority::new(), Authority::new());
+    let fake = Fake::tls(own.acceptor("reg.example.com", false), |_, _| None).await;
+    fake.hold("v1", &small());
+    let (port, heads) = proxy(fake.port, Some(other.acceptor("127.0.0.1", false))).await;
+    let house = House::with(|spec| {
+        spec.network.proxies.https = format!("https://127.0.0.1:{port}");
+        spec.attempts_max = 1;
+    });
+    let directory = host_directory(&house, "reg.example.com");
+    // What the registry may do, the way to it may not.
+    let toml = "server = \"https://reg.example.com\"\nskip_verify = true\n";
+    std::fs::write(directory.join("hosts.toml"), toml).unwrap();
+    let error = house.refused("reg.example.com/a/b:v1").await;
+    let words = "proxyconnect tcp: tls: failed to verify certificate: x509: certificate signed by \
+                 unknown authority";
+    assert!(error.contains(words), "{error}");
+    assert!(heads.lock().unwrap().is_empty());
+    let directory = host_directory(&house, &format!("127.0.0.1:{port}"));
+    std::fs::write(directory.join("ca.crt"), other.0.pem()).unwrap();
+    house.pull("reg.example.com/a/b:v1").await.unwrap();
+    assert!(heads.lock().unwrap()[0].starts_with("CONNECT reg.example.com:443 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_hosts_says_how_long_a_connection_may_take() {
+    // Whoever listens there does not speak TLS, nor anything else.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, fake) = (silent.local_addr().unwrap().port(), Fake::honest().await);
+    fake.hold("v1", &small());
+    let house = House::new();
+    let directory = host_directory(&house, "reg.example.com");
+    let toml = format!(
+        "server = \"{}\"\n[host.\"https://127.0.0.1:{port}\"]\ndial_timeout = \"200ms\"\n",
+        fake.url("")
+    );
+    std::fs::write(directory.join("hosts.toml"), toml).unwrap();
+    // TLS alone may take ten seconds.
+    let pulling = house.pull("reg.example.com/a/b:v1");
+    let pulled = tokio::time::timeout(std::time::Duration::from_secs(8), pulling).await;
+    pulled.expect("the mirror is given up sooner").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

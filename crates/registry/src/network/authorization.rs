@@ -127,12 +127,11 @@ impl Registry {
             let reason = "its token server has no TLS, so credentials are not sent to it";
             return Err(RegistryError::configuration(realm, reason));
         }
-        let tls = self.network.endpoints.tls_of(realm, endpoint)?;
-        let mut answer = self.network.transport.send(call.request()?, &tls).await?;
+        let mut answer = self.network.send(endpoint, call.request()?).await?;
         if matches!(answer.status.as_u16(), 404 | 405)
             && let Some(form) = call.password_form()
         {
-            answer = self.network.transport.send(form, &tls).await?;
+            answer = self.network.send(endpoint, form).await?;
         }
         if !answer.status.is_success() {
             return Err(refusal(answer).await);

@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, CertificateError};
 
+use crate::endpoint::Way;
 use crate::error::io_text;
 use crate::proxy::Proxy;
 use crate::resolver;
@@ -29,17 +30,13 @@ impl<S: Connection> Connection for tokio_rustls::client::TlsStream<S> {}
 impl Connection for Box<dyn Connection> {}
 
 /// Connects to the server of `url`. The error is one line in Go's words.
-pub async fn dial(
-    url: &Url,
-    tls: &Tls,
-    proxy: Option<&Proxy>,
-    wait: Duration,
-) -> Result<Box<dyn Connection>, String> {
-    let peer = proxy.map_or(url, |proxy| &proxy.url);
+pub async fn dial(url: &Url, way: &Way<'_>, wait: Duration) -> Result<Box<dyn Connection>, String> {
+    let peer = way.proxy.map_or(url, |proxy| &proxy.url);
     let mut stream: Box<dyn Connection> = Box::new(connect(&peer.host, peer.port, wait).await?);
-    if let Some(proxy) = proxy {
-        if proxy.url.scheme == Scheme::Https {
-            stream = secure(stream, &proxy.url.host, tls, wait).await?;
+    if let Some(proxy) = way.proxy {
+        if let Some(tls) = &way.proxy_tls {
+            let secured = secure(stream, &proxy.url.host, tls, wait).await;
+            stream = secured.map_err(|cause| format!("proxyconnect tcp: {cause}"))?;
         }
         if url.scheme == Scheme::Https {
             let asked = timeout(wait, tunnel(&mut stream, url, proxy)).await;
@@ -48,7 +45,7 @@ pub async fn dial(
     }
     match url.scheme {
         Scheme::Http => Ok(stream),
-        Scheme::Https => secure(stream, &url.host, tls, wait).await,
+        Scheme::Https => secure(stream, &url.host, &way.tls, wait).await,
     }
 }
 
