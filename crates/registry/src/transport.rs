@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use hyper::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::endpoint::Way;
@@ -26,6 +26,7 @@ use crate::url::{Scheme, Url};
 mod body;
 mod dial;
 
+use body::Sent;
 pub use body::{Body, BodyStream};
 
 /// Largest head of an answer, and largest piece of a body. Signed addresses have 3 kB.
@@ -43,11 +44,12 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
 /// machine is very busy.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(5);
 
-/// A connection, as the one who sends sees it.
+/// A connection, as the one who sends sees it; it ends when this is dropped.
 struct Sender {
     requests: SendRequest<Body>,
     /// Why it ended, if it was not as agreed.
     end: oneshot::Receiver<String>,
+    task: AbortHandle,
 }
 
 /// The way out.
@@ -71,7 +73,7 @@ pub struct Outgoing {
 }
 
 /// The head of an answer, and the way to its body. The connection goes back to the pool when the
-/// body was read to its end, and is closed when it was not.
+/// body was read to its end and the request's was sent to its end, and is closed when it was not.
 pub struct Answer {
     /// Status.
     pub status: StatusCode,
@@ -104,6 +106,7 @@ struct Lease {
     pool: Arc<Pool>,
     key: Key,
     sender: Option<Sender>,
+    sent: Sent,
 }
 
 impl Transport {
@@ -150,7 +153,10 @@ impl Transport {
             }
             let Some(next) = request.take() else { break };
             match self.exchange(&mut sender, next, &sent).await {
-                Ok(response) => return Ok(self.answer(response, method, &url, key, sender)),
+                Ok(response) => {
+                    let lease = self.lease(key, sender, sent);
+                    return Ok(self.answer(response, method, &url, lease));
+                }
                 // The server closed it meanwhile: the request goes over another one.
                 Err(Failure::Unsent(unsent)) => request = Some(*unsent),
                 Err(Failure::Closed(_)) if is_idempotent => {
@@ -167,7 +173,10 @@ impl Transport {
         let Some(request) = request else { return Err(failed("EOF".to_owned(), true)) };
         let mut sender = self.open(&url, way).await.map_err(|cause| failed(cause, false))?;
         match self.exchange(&mut sender, request, &sent).await {
-            Ok(response) => Ok(self.answer(response, method, &url, key, sender)),
+            Ok(response) => {
+                let lease = self.lease(key, sender, sent);
+                Ok(self.answer(response, method, &url, lease))
+            }
             Err(Failure::Closed(cause) | Failure::Other(cause)) => Err(failed(cause, true)),
             Err(Failure::Unsent(_)) => Err(failed(last_words(&mut sender.end).await, true)),
         }
@@ -204,13 +213,12 @@ impl Transport {
         let shaken = builder.handshake(TokioIo::new(stream)).await;
         let (requests, connection) = shaken.map_err(|cause| cause.to_string())?;
         let (words, end) = oneshot::channel();
-        // Ends by itself when sender and answer are dropped.
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 words.send(hyper_text(&error)).ok();
             }
         });
-        Ok(Sender { requests, end })
+        Ok(Sender { requests, end, task: task.abort_handle() })
     }
 
     /// Waits as long as bytes of the request still move, then for the time of a head.
@@ -218,10 +226,10 @@ impl Transport {
         &self,
         sender: &mut Sender,
         request: Request<Body>,
-        sent: &std::sync::atomic::AtomicU64,
+        sent: &Sent,
     ) -> Result<Response<Incoming>, Failure> {
         let mut answer = std::pin::pin!(sender.requests.try_send_request(request));
-        let mut seen = sent.load(Ordering::Relaxed);
+        let mut seen = sent.bytes();
         loop {
             match timeout(self.timeouts.head, answer.as_mut()).await {
                 Ok(Ok(response)) => return Ok(response),
@@ -232,7 +240,7 @@ impl Transport {
                     });
                 }
                 Err(_) => {
-                    let now = sent.load(Ordering::Relaxed);
+                    let now = sent.bytes();
                     if now == seen {
                         let text = "net/http: timeout awaiting response headers";
                         return Err(Failure::Other(text.to_owned()));
@@ -248,8 +256,7 @@ impl Transport {
         response: Response<Incoming>,
         method: &'static str,
         url: &Url,
-        key: Key,
-        sender: Sender,
+        lease: Lease,
     ) -> Answer {
         let (head, body) = response.into_parts();
         Answer {
@@ -259,8 +266,12 @@ impl Transport {
             method,
             body,
             stall: self.timeouts.stall,
-            lease: Lease { pool: Arc::clone(&self.pool), key, sender: Some(sender) },
+            lease,
         }
+    }
+
+    fn lease(&self, key: Key, sender: Sender, sent: Sent) -> Lease {
+        Lease { pool: Arc::clone(&self.pool), key, sender: Some(sender), sent }
     }
 }
 
@@ -351,9 +362,18 @@ impl Answer {
     }
 }
 
+impl Drop for Sender {
+    fn drop(&mut self) {
+        // By itself it would wait until the other end takes what is left.
+        self.task.abort();
+    }
+}
+
 impl Drop for Answer {
     fn drop(&mut self) {
+        // A server that answers before it has all may never read the rest.
         if self.body.is_end_stream()
+            && self.lease.sent.is_all()
             && let Some(sender) = self.lease.sender.take()
         {
             self.lease.pool.put(self.lease.key.clone(), sender);

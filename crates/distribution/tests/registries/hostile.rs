@@ -336,6 +336,17 @@ async fn hasty(mut stream: tokio::net::TcpStream) {
     }
 }
 
+/// How many connections to a port are open at our end.
+fn established(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let remote = format!("0100007F:{port:04X}");
+    let is_open = |line: &&str| {
+        let mut words = line.split_whitespace().skip(2);
+        words.next() == Some(&remote) && words.next() == Some("01")
+    };
+    table.lines().filter(is_open).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_answers_an_upload_too_early_holds_nobody_up() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
@@ -359,6 +370,12 @@ async fn who_answers_an_upload_too_early_holds_nobody_up() {
     let error = tokio::time::timeout(Duration::from_secs(50), house.push(&bad)).await;
     let error = error.expect("it ends").unwrap_err().to_string();
     assert!(error.contains("500"), "{error}");
+    // No connection waits for a server that takes no more.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while established(port) > 0 {
+        assert!(std::time::Instant::now() < deadline, "{} connections stay", established(port));
+        tokio::task::yield_now().await;
+    }
     house.push(&honest.name("c/d:v1")).await.unwrap();
     serving.abort();
 }

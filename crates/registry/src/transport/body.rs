@@ -36,12 +36,29 @@ impl BodyStream {
     }
 }
 
+/// How much of a body has left.
+#[derive(Clone)]
+pub(super) struct Sent {
+    bytes: Arc<AtomicU64>,
+    length: u64,
+}
+
+impl Sent {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_all(&self) -> bool {
+        self.bytes() >= self.length
+    }
+}
+
 impl Body {
-    /// Counts what was sent.
-    pub(super) fn sent(&self) -> Arc<AtomicU64> {
+    /// Counts what was sent. What is at hand is taken over at once.
+    pub(super) fn sent(&self) -> Sent {
         match self {
-            Body::Whole(_) => Arc::default(),
-            Body::Stream(stream) => Arc::clone(&stream.sent),
+            Body::Whole(_) => Sent { bytes: Arc::default(), length: 0 },
+            Body::Stream(stream) => Sent { bytes: Arc::clone(&stream.sent), length: stream.left },
         }
     }
 }
