@@ -10,6 +10,7 @@ use registry::{RegistryError, Repository};
 use store::{Ingest, IngestError, PendingLayer, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::blocking::{OnDisk, blocking};
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress};
 use crate::registries::registry_error;
@@ -36,7 +37,7 @@ pub(crate) struct Download {
 
 impl Download {
     /// Brings it here. Others who want the same layer wait, and get what came.
-    pub(crate) async fn run(mut self) -> Result<PendingLayer, DistributionError> {
+    pub(crate) async fn run(mut self) -> Result<OnDisk<PendingLayer>, DistributionError> {
         let mut is_second = false;
         loop {
             let error = match self.once().await {
@@ -58,7 +59,7 @@ impl Download {
         }
     }
 
-    async fn once(&mut self) -> Result<PendingLayer, DistributionError> {
+    async fn once(&mut self) -> Result<OnDisk<PendingLayer>, DistributionError> {
         // Both are waited for without a thread: there are more pulls than threads.
         let _turn = self.turn().await;
         let _permit = self.permit().await?;
@@ -68,6 +69,7 @@ impl Download {
             true => blocking(move || ingest.unpack(&mut io::empty())).await?,
             false => self.receive(ingest).await?,
         };
+        let layer = OnDisk::new(layer);
         self.progress.layer(&self.id, LayerStatus::DownloadComplete);
         Ok(layer)
     }
@@ -185,16 +187,6 @@ impl Read for Pieces {
             self.rest.copy_to_slice(target);
         }
         Ok(length)
-    }
-}
-
-/// Runs what waits for disks.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, DistributionError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(DistributionError::Store),
-        Err(_) => Err(DistributionError::Invalid { text: "the engine is stopping".to_owned() }),
     }
 }
 

@@ -11,6 +11,7 @@
 //! of it is there. This crate keeps no passwords, and knows nothing of the Engine API's texts
 //! except those of errors.
 
+mod blocking;
 mod download;
 mod error;
 mod progress;

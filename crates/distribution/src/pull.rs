@@ -10,7 +10,8 @@ use registry::{RegistryError, RemoteManifest, Repository, Which};
 use store::{PendingLayer, Store, StoreError};
 use tokio::task::JoinSet;
 
-use crate::download::{Download, blocking};
+use crate::blocking::{OnDisk, blocking};
+use crate::download::Download;
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress, ProgressEvent};
 use crate::registries::{Registries, child, pull_error, which};
@@ -158,16 +159,16 @@ impl Registries {
         let config = self.config(repository, reference, &remote.manifest.config);
         let layers = self.layers(repository, &remote.manifest, progress);
         // A configuration that is no good ends the layers' way, too.
-        let ((config, parsed), layers) = tokio::try_join!(config, layers)?;
+        let ((config, parsed), (layers, fetched)) = tokio::try_join!(config, layers)?;
         if !parsed.rootfs.diff_ids.iter().eq(layers.iter().map(PendingLayer::diff_id)) {
             let reason = "layers from manifest don't match image configuration".to_owned();
             return Err(DistributionError::Mismatch { reference: reference.familiar(), reason });
         }
-        let shown: Vec<Descriptor> = remote.manifest.layers.clone();
         let (store, name) = (Arc::clone(&self.store), reference.clone());
-        let result = blocking(move || record(&store, &name, &remote, &config, layers)).await?;
-        for layer in unique(&shown) {
-            progress.layer(layer.digest.short(), LayerStatus::PullComplete);
+        let layers = move || layers.into_inner();
+        let result = blocking(move || record(&store, &name, &remote, &config, layers())).await?;
+        for layer in fetched {
+            progress.layer(layer.short(), LayerStatus::PullComplete);
         }
         Ok(result)
     }
@@ -216,21 +217,25 @@ impl Registries {
         }
     }
 
-    /// All layers of a manifest, in its order; those that are here are not fetched.
+    /// All layers of a manifest, in its order; those that are here are not fetched. Gives the
+    /// digests of the others, too.
     async fn layers(
         &self,
         repository: &Repository,
         manifest: &Manifest,
         progress: &Progress,
-    ) -> Result<Vec<PendingLayer>, DistributionError> {
-        let mut tasks = JoinSet::new();
+    ) -> Result<(OnDisk<Vec<PendingLayer>>, Vec<Digest>), DistributionError> {
+        let (mut tasks, mut fetched) = (JoinSet::new(), Vec::new());
         for descriptor in unique(&manifest.layers) {
             let digest = descriptor.digest.clone();
             let id = digest.short().to_owned();
             let is_here = self.store.layer_of_blob(&digest).is_some();
             let status = match is_here {
                 true => LayerStatus::AlreadyExists,
-                false => LayerStatus::PullingFsLayer,
+                false => {
+                    fetched.push(digest.clone());
+                    LayerStatus::PullingFsLayer
+                }
             };
             progress.layer(&id, status);
             let download = Download {
@@ -254,8 +259,9 @@ impl Registries {
             })?;
             arrived.insert(digest, layer);
         }
-        let layers = manifest.layers.iter();
-        Ok(layers.filter_map(|layer| arrived.get(&layer.digest).cloned()).collect())
+        let layers = manifest.layers.iter().filter_map(|layer| arrived.get(&layer.digest));
+        let layers = layers.map(|layer| PendingLayer::clone(layer)).collect();
+        Ok((OnDisk::new(layers), fetched))
     }
 }
 

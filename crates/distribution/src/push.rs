@@ -8,7 +8,7 @@ use registry::{Opened, RegistryError, Repository, Which};
 use store::{Image, Store};
 use tokio::task::JoinSet;
 
-use crate::download::blocking;
+use crate::blocking::{OnDisk, blocking};
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress, ProgressEvent};
 use crate::registries::{Registries, push_error};
@@ -85,7 +85,8 @@ impl Registries {
     ) -> Result<PushedTag, DistributionError> {
         let tag = name.tag().unwrap_or_default();
         // Nobody removes it meanwhile.
-        let _lease = self.store.lease_image(&image.id).map_err(DistributionError::Store)?;
+        let lease = self.store.lease_image(&image.id).map_err(DistributionError::Store)?;
+        let _lease = OnDisk::new(lease);
         let index = if is_one_platform { None } else { self.whole_index(image) };
         let (media_type, bytes) = match (index, self.kept(image)) {
             (Some(whole), _) => {

@@ -12,7 +12,7 @@ use registry::{Opened, RegistryError, Repository, Upload};
 use store::{Store, StoreError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::download::blocking;
+use crate::blocking::blocking;
 use crate::error::DistributionError;
 use crate::progress::{LayerStatus, Progress};
 use crate::registries::push_error;
