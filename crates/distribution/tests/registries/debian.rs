@@ -1,8 +1,6 @@
 //! Debian's registry: the real thing, plain, with accounts, with tokens, with TLS.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -13,65 +11,7 @@ use rcgen::{CertificateParams, KeyPair, SigningKey};
 
 use crate::fake::{Fake, Reply, Seen};
 use crate::house::{House, noise, password, small, tar};
-
-/// `alice` with the password `s3cret`.
-const ACCOUNTS: &str = "alice:$2y$05$YUCUt3NZtPdLse0ccluCgO6G4duCgqUWjNpIcGOopufgBRSGeFIQS\n";
-
-/// A running registry with its files.
-struct Debian {
-    child: Child,
-    port: u16,
-    root: tempfile::TempDir,
-}
-
-impl Debian {
-    fn plain() -> Debian {
-        Debian::start(tempfile::tempdir().unwrap(), "", "")
-    }
-
-    /// With more in its configuration: at the end, and below `http`.
-    fn start(root: tempfile::TempDir, more: &str, http: &str) -> Debian {
-        let config = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n\
-             http:\n  addr: 127.0.0.1:0\n{http}{more}",
-            root.path().join("data").display()
-        );
-        let path = root.path().join("config.yml");
-        std::fs::write(&path, config).unwrap();
-        let mut child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&path)
-            .env_clear()
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("docker-registry is installed by scripts/needs.sh");
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
-            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok()
-        });
-        // It goes on writing; somebody must read.
-        std::thread::spawn(move || lines.for_each(drop));
-        Debian { child, port: port.expect("the registry says where it listens"), root }
-    }
-
-    fn name(&self, path: &str) -> String {
-        format!("127.0.0.1:{}/{path}", self.port)
-    }
-
-    fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Debian {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
+use crate::real::Debian;
 
 /// A house with an image made here, called `local:1`.
 async fn with_local_image() -> (House, Digest) {
@@ -92,13 +32,13 @@ fn imported(house: &House) -> Digest {
 
 async fn check_round_trip(debian: &Debian, account: Option<distribution::Credentials>) {
     let (house, id) = with_local_image().await;
-    let name = debian.name("c/d:v1");
+    let name = format!("{}/c/d:v1", debian.host);
     house.tag(&id, &name);
     let pushed = house.push_as(&name, account.clone()).await.unwrap();
     let other = House::new();
     let certs = debian.root.path().join("ca.crt");
     if certs.exists() {
-        let directory = other.path().join("certs.d").join(debian.host());
+        let directory = other.path().join("certs.d").join(&debian.host);
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::copy(&certs, directory.join("ca.crt")).unwrap();
     }
@@ -121,9 +61,9 @@ async fn a_layer_made_here_is_compressed_once_and_mounted_elsewhere() {
         ("c/d:v2", LayerStatus::LayerAlreadyExists),
         ("e/f:v1", LayerStatus::MountedFrom("c/d".to_owned())),
     ] {
-        house.tag(&id, &debian.name(path));
+        house.tag(&id, &format!("{}/{path}", debian.host));
         let (progress, reader) = Progress::channel();
-        let reference = Reference::parse(&debian.name(path)).unwrap();
+        let reference = Reference::parse(&format!("{}/{path}", debian.host)).unwrap();
         let spec = PushSpec { reference, platform: None, credentials: None };
         house.registries.push(spec, &progress).await.unwrap();
         drop(progress);
@@ -136,40 +76,39 @@ async fn a_layer_made_here_is_compressed_once_and_mounted_elsewhere() {
         assert_eq!(last, Some(expected), "{path}");
     }
     let other = House::new();
-    let pulled = other.pull(&debian.name("e/f:v1")).await.unwrap().remove(0);
+    let pulled = other.pull(&format!("{}/e/f:v1", debian.host)).await.unwrap().remove(0);
     assert_eq!(pulled.id, id);
-    let again = house.push(&debian.name("e/f:v1")).await.unwrap();
+    let again = house.push(&format!("{}/e/f:v1", debian.host)).await.unwrap();
     assert_eq!(again.tags[0].digest, pulled.digest);
-    let all = house.registries.tags(&Reference::parse(&debian.name("c/d")).unwrap(), None).await;
+    let all = house
+        .registries
+        .tags(&Reference::parse(&format!("{}/c/d", debian.host)).unwrap(), None)
+        .await;
     assert_eq!(all.unwrap(), ["v1", "v2"]);
-    let inspected = Reference::parse(&debian.name("c/d:v1")).unwrap();
+    let inspected = Reference::parse(&format!("{}/c/d:v1", debian.host)).unwrap();
     let inspected = house.registries.inspect(&inspected, None).await.unwrap();
     assert_eq!(inspected.descriptor.media_type, media_type::DOCKER_MANIFEST);
     assert_eq!(inspected.platforms[0].to_string(), "linux/amd64");
-    let pushed = house.push(&debian.name("c/d")).await.unwrap();
+    let pushed = house.push(&format!("{}/c/d", debian.host)).await.unwrap();
     assert_eq!(pushed.tags.iter().map(|one| one.tag.as_str()).collect::<Vec<_>>(), ["v1", "v2"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_asked_for() {
-    let root = tempfile::tempdir().unwrap();
-    let accounts = root.path().join("accounts");
-    std::fs::write(&accounts, ACCOUNTS).unwrap();
-    let more = format!("auth:\n  htpasswd: {{realm: r, path: {}}}\n", accounts.display());
-    let debian = Debian::start(root, &more, "");
+    let debian = Debian::with_accounts();
     check_round_trip(&debian, password("alice", "s3cret")).await;
     let house = House::new();
-    let login = house.registries.login(&debian.host(), &password("alice", "s3cret").unwrap()).await;
+    let login = house.registries.login(&debian.host, &password("alice", "s3cret").unwrap()).await;
     assert_eq!(login.unwrap().identity_token, None);
-    let login = house.registries.login(&debian.host(), &password("alice", "x").unwrap()).await;
+    let login = house.registries.login(&debian.host, &password("alice", "x").unwrap()).await;
     let expected = format!(
         "login attempt to http://{}/v2/ failed with status: 401 Unauthorized",
-        debian.host()
+        &debian.host
     );
     assert_eq!(login.err().unwrap().to_string(), expected);
-    let error = house.refused(&debian.name("c/d:v1")).await;
+    let error = house.refused(&format!("{}/c/d:v1", debian.host)).await;
     let expected =
-        format!("Head \"http://{}/v2/c/d/manifests/v1\": no basic auth credentials", debian.host());
+        format!("Head \"http://{}/v2/c/d/manifests/v1\": no basic auth credentials", &debian.host);
     assert_eq!(error, expected);
 }
 

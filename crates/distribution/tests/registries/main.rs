@@ -8,4 +8,5 @@ mod fake;
 mod hostile;
 mod house;
 mod mirrors;
+mod real;
 mod transfers;

@@ -16,6 +16,9 @@ mod limits;
 mod logs;
 mod mistakes;
 mod prune;
+#[allow(dead_code, reason = "its other user needs more of it")]
+#[path = "../../../distribution/tests/registries/real.rs"]
+mod real;
 mod registries;
 mod rootless;
 mod runtimes;

@@ -1,72 +1,22 @@
 //! Pull, push, login against Debian's registry with accounts, by both command lines.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::{BOTH, Cli, Engine, until};
+use crate::real::Debian;
 
-/// `alice` with the password `s3cret`.
-const ACCOUNTS: &str = "alice:$2y$05$YUCUt3NZtPdLse0ccluCgO6G4duCgqUWjNpIcGOopufgBRSGeFIQS\n";
-
-/// A running registry that wants an account.
-struct Registry {
-    child: Child,
-    host: String,
-    _root: tempfile::TempDir,
-}
-
-impl Registry {
-    fn start() -> Registry {
-        let root = tempfile::tempdir().unwrap();
-        let accounts = root.path().join("accounts");
-        std::fs::write(&accounts, ACCOUNTS).unwrap();
-        let config = format!(
-            "version: 0.1\nlog: {{level: info}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\n\
-             http:\n  addr: 127.0.0.1:0\nauth:\n  htpasswd: {{realm: r, path: {}}}\n",
-            root.path().join("data").display(),
-            accounts.display()
-        );
-        let path = root.path().join("config.yml");
-        std::fs::write(&path, config).unwrap();
-        let mut child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&path)
-            .env_clear()
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("docker-registry is installed by scripts/needs.sh");
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, rest) = line.split_once("listening on 127.0.0.1:")?;
-            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse::<u16>().ok()
-        });
-        // It goes on writing; somebody must read.
-        std::thread::spawn(move || lines.for_each(drop));
-        let host = format!("127.0.0.1:{}", port.expect("the registry says where it listens"));
-        Registry { child, host, _root: root }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn login(engine: &Engine, cli: Cli, registry: &Registry, password: &[u8]) -> crate::harness::Ran {
+fn login(engine: &Engine, cli: Cli, registry: &Debian, password: &[u8]) -> crate::harness::Ran {
     let words = ["login", "-u", "alice", "--password-stdin", &registry.host];
     engine.with_input(cli, &words, password)
 }
 
 #[test]
 fn an_image_goes_there_and_back() {
-    let registry = Registry::start();
+    let registry = Debian::with_accounts();
     let engine = Engine::start();
     for cli in BOTH {
         let name = format!("{}/alice/{}:v1", registry.host, format!("{cli:?}").to_lowercase());
@@ -133,7 +83,7 @@ fn soon() -> String {
 
 #[test]
 fn run_brings_what_is_missing() {
-    let registry = Registry::start();
+    let registry = Debian::with_accounts();
     let engine = Engine::start();
     let name = format!("{}/alice/run:v1", registry.host);
     engine.wharf(["tag", "busybox", &name]).ok();
@@ -168,7 +118,7 @@ fn run_brings_what_is_missing() {
 
 #[test]
 fn inspect_tells_what_a_name_stands_for() {
-    let registry = Registry::start();
+    let registry = Debian::with_accounts();
     let engine = Engine::start();
     let name = format!("{}/alice/inspect:v1", registry.host);
     engine.wharf(["tag", "busybox", &name]).ok();
