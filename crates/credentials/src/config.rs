@@ -195,7 +195,8 @@ impl ClientConfig {
 
 /// What no account could be read from is refused as a whole, as Docker does.
 fn checked(members: Members) -> Result<Members, String> {
-    let Some(auths) = members.find("auths") else { return Ok(members) };
+    let auths = members.find("auths").filter(|auths| !auths.is_null());
+    let Some(auths) = auths else { return Ok(members) };
     let Some(auths) = auths.as_object() else { return Err("`auths` is no object".to_owned()) };
     for (server, entry) in auths {
         let auth = entry.get("auth").and_then(Value::as_str).unwrap_or_default();

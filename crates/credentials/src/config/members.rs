@@ -5,9 +5,15 @@ use std::fmt;
 use serde_json::ser::PrettyFormatter;
 use serde_json::{Map, Value};
 
-/// The members.
-#[derive(Debug, Default)]
+/// The members. Their `Debug` form has the names only: the values are secrets.
+#[derive(Default)]
 pub(super) struct Members(Vec<(String, Value)>);
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Members {
     /// Reads an object. What is wrong is told without its content: secrets are in it.

@@ -93,10 +93,21 @@ fn what_is_malformed_is_told_and_left_alone() {
 }
 
 #[test]
+fn no_accounts_may_be_null() {
+    let (_directory, mut config) = config(r#"{"auths": null}"#);
+    assert_eq!((config.malformed(), config.get("a").unwrap()), (None, None));
+    config.store("a", &password("b", "c")).unwrap();
+    assert_eq!(config.get("a").unwrap(), Some(password("b", "c")));
+}
+
+#[test]
 fn errors_and_debug_forms_keep_secrets() {
     let (_directory, config) = config(r#"{"auths": {"a": {"auth": "c2VjcmV0"}}, "x": "s3cret" y}"#);
     let shown = format!("{:?}", config.malformed());
     assert!(!shown.contains("s3cret") && !shown.contains("c2VjcmV0"), "{shown}");
     assert!(!format!("{:?}", password("a", "s3cret")).contains("s3cret"));
+    let (_directory, config) = self::config(r#"{"auths": {"a": {"auth": "YTpzM2NyZXQ="}}}"#);
+    assert_eq!(config.get("a").unwrap(), Some(password("a", "s3cret")));
+    assert!(!format!("{config:?}").contains("YTpzM2NyZXQ="));
     assert!(!format!("{:?}", token("a", "s3cret")).contains("s3cret"));
 }
