@@ -56,8 +56,9 @@ impl World {
         names.set("n3", "other", "e4", entry(&["hidden"], &["10.2.0.2"]));
         let sockets = Sockets::open(guest.as_fd()).unwrap();
         let held = sockets.try_clone().unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        // One of each: nothing keeps a thread for longer than a moment.
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).max_blocking_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
         let client = client(&upstream(&guest));
         let namespace = guest.try_clone().unwrap();
@@ -65,6 +66,12 @@ impl World {
         let serving = serve(Arc::clone(&names), sockets, namespace, client).unwrap();
         drop(entered);
         World { guest, names, serving, held, runtime }
+    }
+
+    #[track_caller]
+    fn check_udp(&self, name: &str, kind: u16, expect: &str) {
+        let bytes = question(7, name, kind).unwrap();
+        assert_eq!(shown(&self.udp(&bytes)), expect, "{name} by UDP");
     }
 
     fn udp(&self, bytes: &[u8]) -> Vec<u8> {
@@ -101,8 +108,8 @@ impl World {
     /// Outcome and records of an answer, by UDP and the same by TCP.
     #[track_caller]
     fn check(&self, name: &str, kind: u16, expect: &str) {
+        self.check_udp(name, kind, expect);
         let bytes = question(7, name, kind).unwrap();
-        assert_eq!(shown(&self.udp(&bytes)), expect, "{name} by UDP");
         assert_eq!(shown(&self.tcp(&[bytes])[0]), expect, "{name} by TCP");
     }
 }
@@ -241,6 +248,43 @@ fn everything_else_is_forwarded() {
     let answers = world.tcp(&two);
     assert_eq!(shown(&answers[0]), "Fine 10.0.0.2");
     assert_eq!(shown(&answers[1]), "Fine 203.0.113.1");
+}
+
+/// All containers share the engine's threads: a server that takes no connection keeps none.
+#[test]
+fn a_server_that_takes_no_connection_keeps_nobody_waiting() {
+    let mut at = None;
+    let world =
+        World::new(|guest| vec![*at.insert(upstream_server(guest, "127.0.0.1:0", Outcome::Fine))]);
+    let port = at.unwrap().port();
+    let hook = nft::Hook {
+        kind: nft::ChainKind::Filter,
+        point: nft::Point::Input,
+        priority: 0,
+        accepts: true,
+    };
+    let table = nft::TableName { family: nft::Family::Ip, name: "silent" };
+    let mut batch = nft::Batch::new();
+    batch.add_table(table);
+    batch.add_chain(table, &nft::ChainSpec { name: "input".to_owned(), hook: Some(hook) });
+    let rule = [
+        nft::Statement::Is(nft::Field::Protocol, nft::Value::Byte(6)),
+        nft::Statement::Is(nft::Field::DestinationPort, nft::Value::Short(port)),
+        nft::Statement::Do(nft::Verdict::Drop),
+    ];
+    batch.add_rule(table, "input", &rule);
+    nft::Nft::open_in(world.guest.as_fd()).unwrap().commit(batch).unwrap();
+    let bytes = question(7, "www.example", A).unwrap();
+    let mut waiting = inside(world.guest.as_fd(), || TcpStream::connect((ADDRESS, 53))).unwrap();
+    let waiting = waiting.as_mut().unwrap();
+    waiting.write_all(&(bytes.len() as u16).to_be_bytes()).unwrap();
+    waiting.write_all(&bytes).unwrap();
+    // Meanwhile it is asked.
+    world.check_udp("web", A, "Fine 10.0.0.2");
+    world.check_udp("www.example", A, "Fine 203.0.113.1");
+    waiting.set_nonblocking(true).unwrap();
+    let early = waiting.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(early, Err(std::io::ErrorKind::WouldBlock));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use netlink::namespace::inside;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use crate::message::{self, Outcome, Question};
@@ -122,12 +123,12 @@ async fn by_tcp(
     server: Upstream,
     namespace: &Arc<OwnedFd>,
 ) -> io::Result<Vec<u8>> {
-    let stream = opened(server, namespace, move || {
-        let stream = std::net::TcpStream::connect_timeout(&server.address, ANSWER_DEADLINE)?;
-        stream.set_nonblocking(true)?;
-        Ok(stream)
+    let socket = opened(server, namespace, move || match server.address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
     });
-    let mut stream = tokio::net::TcpStream::from_std(stream.await?)?;
+    // Not on the thread that opened it: a server that does not answer would keep it for seconds.
+    let mut stream = socket.await?.connect(server.address).await?;
     write_message(&mut stream, bytes).await?;
     let answer = read_message(&mut stream).await?;
     match question.is_answered_by(&answer) {
