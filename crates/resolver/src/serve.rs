@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -53,7 +53,7 @@ struct Shared {
     names: Arc<Names>,
     namespace: Arc<OwnedFd>,
     client: RwLock<Arc<Client>>,
-    forwarded: Semaphore,
+    forwarded: Arc<Semaphore>,
 }
 
 /// Answers what arrives at `sockets`, which are of the network namespace `namespace`, as a task of
@@ -79,7 +79,7 @@ pub fn serve(
         names,
         namespace: Arc::new(namespace),
         client: RwLock::new(Arc::new(client)),
-        forwarded: Semaphore::new(FORWARDED_MAX),
+        forwarded: Arc::new(Semaphore::new(FORWARDED_MAX)),
     });
     let tasks = [
         tokio::spawn(datagrams(Arc::clone(&shared), udp)),
@@ -121,12 +121,13 @@ async fn datagrams(shared: Arc<Shared>, socket: UdpSocket) {
             // A client that went away is none.
             Step::Answer(answer) => drop(socket.send_to(&answer, peer).await),
             Step::Nothing => {}
-            Step::Forward(question) => {
+            Step::Forward(question, permit) => {
                 let (shared, socket) = (Arc::clone(&shared), Arc::clone(&socket));
                 let bytes = bytes.to_vec();
                 waiting.spawn(async move {
                     let answer = shared.forward(&question, &bytes, Transport::Udp).await;
                     drop(socket.send_to(&answer, peer).await);
+                    drop(permit);
                 });
             }
         }
@@ -156,7 +157,9 @@ async fn converse(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
         let answer = match shared.answer(&bytes, |_| MESSAGE_BYTES_MAX) {
             Step::Answer(answer) => answer,
             Step::Nothing => return Ok(()),
-            Step::Forward(question) => shared.forward(&question, &bytes, Transport::Tcp).await,
+            Step::Forward(question, _permit) => {
+                shared.forward(&question, &bytes, Transport::Tcp).await
+            }
         };
         timeout(IDLE_MAX, write_message(&mut stream, &answer)).await??;
     }
@@ -164,7 +167,8 @@ async fn converse(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
 
 enum Step {
     Answer(Vec<u8>),
-    Forward(Question),
+    /// Others are asked, by as many tasks as there are permits.
+    Forward(Question, OwnedSemaphorePermit),
     Nothing,
 }
 
@@ -185,7 +189,10 @@ impl Shared {
             None if is_bare(&question) && !client.forwards_bare_names => {
                 say(Outcome::NoSuchName, &[])
             }
-            None => Step::Forward(question),
+            None => match Arc::clone(&self.forwarded).try_acquire_owned() {
+                Ok(permit) => Step::Forward(question, permit),
+                Err(_) => say(Outcome::ServerFailure, &[]),
+            },
         }
     }
 
@@ -207,7 +214,6 @@ impl Shared {
 
     async fn forward(&self, question: &Question, bytes: &[u8], transport: Transport) -> Vec<u8> {
         let failed = || question.answer(Outcome::ServerFailure, &[], MESSAGE_BYTES_MAX);
-        let Ok(_permit) = self.forwarded.try_acquire() else { return failed() };
         let client = self.client();
         let asked =
             upstream::ask(question, bytes, &client.upstream, &self.namespace, transport).await;
