@@ -73,10 +73,20 @@ impl World {
     }
 
     fn network(&mut self, name: &str, options: &[(&str, &str)]) -> NetworkRecord {
+        self.network_of(name, options, false)
+    }
+
+    fn network_of(
+        &mut self,
+        name: &str,
+        options: &[(&str, &str)],
+        internal: bool,
+    ) -> NetworkRecord {
         let option = |(key, value): &(&str, &str)| (format!("com.docker.{key}"), (*value).into());
         let spec = NetworkSpec {
             name: name.to_owned(),
             ipv4: true,
+            internal,
             options: options.iter().map(option).collect::<BTreeMap<_, _>>(),
             ..NetworkSpec::default()
         };
@@ -197,6 +207,22 @@ fn neighbors_that_do_not_see_each_other_use_published_ports() {
     world.container("elsewhere", &usual, Some(8081));
     reaches(&other, "192.0.2.1:8080", "web to 172.17.0.1");
     reaches(&other, "192.0.2.1:8081", "elsewhere to 172.18.0.1");
+}
+
+#[test]
+fn from_an_internal_network_no_published_port_is_reached() {
+    let mut world = World::new();
+    let usual = world.network("usual", &[]);
+    world.container("web", &usual, Some(8080));
+    for (name, open_inside) in [("hidden", "true"), ("alone", "false")] {
+        let options = [("network.bridge.enable_icc", open_inside)];
+        let inner = world.network_of(name, &options, true);
+        let (hidden, record) = world.container(name, &inner, None);
+        let gateway = inner.pools[0].gateway.unwrap();
+        assert!(record.ipv4.is_some());
+        let patience = Duration::from_millis(150);
+        assert_eq!(ask(&hidden, &format!("{gateway}:8080"), patience), [None, None], "{name}");
+    }
 }
 
 #[test]

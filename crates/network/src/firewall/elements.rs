@@ -13,6 +13,8 @@ pub(super) fn network(rules: &NetworkRules) -> Changes {
     let mut changes = vec![packets(BRIDGES, Element::of(vec![bridge()]))];
     match rules.open_inside {
         true => changes.push(packets(SAME, Element::of(vec![bridge(), bridge()]))),
+        // From an internal network nobody reaches published ports, by the forwarder neither.
+        false if rules.internal => {}
         false => changes.push(packets(CLOSED, Element::of(vec![bridge()]))),
     }
     if rules.internal {
