@@ -84,30 +84,38 @@ pub(crate) fn remove(rtnl: &mut Rtnl, name: &str) -> Result<(), NetlinkError> {
     }
 }
 
-/// Lets this machine forward packets. Links that learn their routes from routers go on learning.
-/// Returns whether it forwarded no IPv4 before.
+const FORWARD4: &str = "ipv4/ip_forward";
+const FORWARD6: &str = "ipv6/conf/all/forwarding";
+
+/// Whether this machine forwards packets of an IP version.
+pub(crate) fn forwards(
+    sysctls: &Sysctls,
+    host: BorrowedFd<'_>,
+    ipv6: bool,
+) -> Result<bool, NetlinkError> {
+    let name = if ipv6 { FORWARD6 } else { FORWARD4 };
+    Ok(sysctls.read_in(host, name)? != "0")
+}
+
+/// Lets this machine forward packets of an IP version. Links that learn their routes from routers
+/// go on learning.
 pub(crate) fn forward(
     rtnl: &mut Rtnl,
     sysctls: &Sysctls,
     host: BorrowedFd<'_>,
     ipv6: bool,
-) -> Result<bool, NetlinkError> {
-    let was_off = sysctls.read_in(host, "ipv4/ip_forward")? == "0";
-    if was_off {
-        sysctls.write_in(host, &[("ipv4/ip_forward", "1")])?;
+) -> Result<(), NetlinkError> {
+    if !ipv6 {
+        return sysctls.write_in(host, &[(FORWARD4, "1")]);
     }
-    let six = "ipv6/conf/all/forwarding";
-    if ipv6 && sysctls.read_in(host, six)? == "0" {
-        // Linux stops to listen to routers where it forwards, unless told twice.
-        for link in rtnl.links()? {
-            let name = format!("ipv6/conf/{}/accept_ra", link.name);
-            if sysctls.read_in(host, &name).is_ok_and(|value| value == "1") {
-                sysctls.write_in(host, &[(&name, "2")])?;
-            }
+    // Linux stops to listen to routers where it forwards, unless told twice.
+    for link in rtnl.links()? {
+        let name = format!("ipv6/conf/{}/accept_ra", link.name);
+        if sysctls.read_in(host, &name).is_ok_and(|value| value == "1") {
+            sysctls.write_in(host, &[(&name, "2")])?;
         }
-        sysctls.write_in(host, &[("ipv6/conf/default/forwarding", "1"), (six, "1")])?;
     }
-    Ok(was_off)
+    sysctls.write_in(host, &[("ipv6/conf/default/forwarding", "1"), (FORWARD6, "1")])
 }
 
 /// The subnets that this machine has routes to, other than by links of these names.

@@ -87,8 +87,9 @@ pub struct PublishedRules {
 pub struct Firewall {
     nft: Nft,
     table: String,
-    /// Whether this machine forwarded nothing before we came; then it forwards only ours.
-    guards: bool,
+    /// Whether this machine forwarded nothing before we came; then it forwards only ours. Of IPv4
+    /// and IPv6.
+    guards: [bool; 2],
     networks: BTreeMap<String, NetworkRules>,
     endpoints: BTreeMap<String, EndpointRules>,
 }
@@ -97,8 +98,8 @@ type Changes = Vec<(SetSpec, Element)>;
 
 impl Firewall {
     /// For tables of this name; nothing happens yet.
-    pub fn new(nft: Nft, table: &str, guards: bool) -> Firewall {
-        let table = table.to_owned();
+    pub fn new(nft: Nft, table: &str) -> Firewall {
+        let (table, guards) = (table.to_owned(), [false; 2]);
         Firewall { nft, table, guards, networks: BTreeMap::new(), endpoints: BTreeMap::new() }
     }
 
@@ -121,7 +122,11 @@ impl Firewall {
         let name = TableName { family: Family::Inet, name: &self.table };
         let before = self.nft.table(name)?;
         let chains = before.iter().flat_map(|table| &table.chains);
-        self.guards |= chains.flat_map(|chain| &chain.rules).any(document::guards);
+        for rule in chains.flat_map(|chain| &chain.rules) {
+            for (guards, found) in self.guards.iter_mut().zip(document::guards(rule)) {
+                *guards |= found;
+            }
+        }
         Ok(())
     }
 
@@ -133,17 +138,16 @@ impl Firewall {
         Ok((self.table.clone(), self.nft.number()?))
     }
 
-    /// Whether this machine forwards only what is ours.
-    pub fn guards(&self) -> bool {
-        self.guards
-    }
-
-    /// Says that this machine forwards only what is ours, and makes it so.
+    /// Says that of one IP version this machine forwards only what is ours, and makes it so.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn guard(&mut self) -> Result<(), NetlinkError> {
-        self.guards = true;
+    pub fn guard(&mut self, ipv6: bool) -> Result<(), NetlinkError> {
+        let guards = &mut self.guards[usize::from(ipv6)];
+        if *guards {
+            return Ok(());
+        }
+        *guards = true;
         self.replace()
     }
 

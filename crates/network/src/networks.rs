@@ -76,7 +76,7 @@ impl Networks {
         let mut state = State {
             rtnl: Rtnl::open_in(config.host.as_fd()).map_err(failed())?,
             sysctls: Sysctls::open().map_err(failed())?,
-            firewall: Firewall::new(nft, &config.table, false),
+            firewall: Firewall::new(nft, &config.table),
             host: config.host,
             pools: config.pools,
             networks: BTreeMap::new(),
@@ -331,13 +331,16 @@ impl State {
         if record.internal {
             return Ok(());
         }
-        let ipv6 = record.ipv6;
         let failed = || NetworkError::kernel("let this machine forward packets");
-        let host = self.host.as_fd();
-        let was_off =
+        for (ipv6, wished) in [(false, record.ipv4), (true, record.ipv6)] {
+            let host = self.host.as_fd();
+            let forwards = || bridge::forwards(&self.sysctls, host, ipv6).map_err(failed());
+            if !wished || forwards()? {
+                continue;
+            }
+            // The guard comes first: whoever is killed in between leaves no router for others.
+            self.firewall.guard(ipv6).map_err(failed())?;
             bridge::forward(&mut self.rtnl, &self.sysctls, host, ipv6).map_err(failed())?;
-        if was_off && !self.firewall.guards() {
-            self.firewall.guard().map_err(failed())?;
         }
         Ok(())
     }

@@ -141,7 +141,7 @@ pub(super) fn skeleton(
     batch: &mut Batch,
     packets: TableName<'_>,
     frames: TableName<'_>,
-    guards: bool,
+    guards: [bool; 2],
 ) {
     for table in [packets, frames] {
         // Removing what is not there is an error, making what is there is none.
@@ -267,7 +267,7 @@ fn sources() -> Rules {
     rules
 }
 
-fn forwarding(guards: bool) -> Rules {
+fn forwarding(guards: [bool; 2]) -> Rules {
     let mut rules = vec![
         vec![within(&[Field::LinkIn, Field::LinkOut], SAME), ACCEPT],
         vec![within(&[Field::LinkIn], INTERNAL), Statement::Counter, DROP],
@@ -278,19 +278,18 @@ fn forwarding(guards: bool) -> Rules {
             Statement::Do(Verdict::Goto("entering".to_owned())),
         ],
     ];
-    if guards {
-        rules.push(guard());
-    }
+    let guarded = VERSIONS.iter().zip(guards).filter(|(_, guards)| *guards);
+    rules.extend(guarded.map(|(version, _)| guard(version)));
     rules
 }
 
-fn guard() -> Vec<Statement> {
-    vec![without(&[Field::LinkIn], BRIDGES), Statement::Counter, DROP]
+fn guard(version: &Version) -> Vec<Statement> {
+    vec![is_version(version), without(&[Field::LinkIn], BRIDGES), Statement::Counter, DROP]
 }
 
-/// Whether a rule is the one that drops what is not ours.
-pub(super) fn guards(rule: &Rule) -> bool {
-    rule.statements == guard()
+/// Of which IP versions a rule is the one that drops what is not ours.
+pub(super) fn guards(rule: &Rule) -> [bool; 2] {
+    VERSIONS.each_ref().map(|version| rule.statements == guard(version))
 }
 
 /// What comes from elsewhere: to published ports, and where it is wished, to addresses directly.

@@ -79,7 +79,7 @@ fn fill(firewall: &mut Firewall) {
 fn the_tables_are_as_documented() {
     let machine = namespace::create().unwrap();
     let nft = Nft::open_in(machine.as_fd()).unwrap();
-    let mut firewall = Firewall::new(nft, "wharf", false);
+    let mut firewall = Firewall::new(nft, "wharf");
     firewall.replace().unwrap();
     let empty = text(&mut firewall);
     assert_eq!(empty, include_str!("empty.txt"), "{empty}");
@@ -96,10 +96,14 @@ fn the_tables_are_as_documented() {
         firewall.remove_network(id).unwrap();
     }
     assert_eq!(text(&mut firewall), empty);
-    firewall.guard().unwrap();
-    let guarded = text(&mut firewall);
-    assert_eq!(guarded.lines().count(), empty.lines().count() + 1);
-    assert!(guarded.contains("\t\tiifname != @bridges counter drop\n"), "{guarded}");
+    for (count, ipv6) in [(1, true), (2, false), (2, true)] {
+        firewall.guard(ipv6).unwrap();
+        let guarded = text(&mut firewall);
+        assert_eq!(guarded.lines().count(), empty.lines().count() + count);
+        let version = if ipv6 { "ipv6" } else { "ipv4" };
+        let rule = format!("\t\tmeta nfproto {version} iifname != @bridges counter drop\n");
+        assert!(guarded.contains(&rule), "{guarded}");
+    }
     firewall.remove().unwrap();
     firewall.remove().unwrap();
     assert_eq!(text(&mut firewall), "");
@@ -114,7 +118,7 @@ fn other_tables_are_left_alone_and_ours_come_back() {
     batch.add_table(other);
     nft.commit(batch).unwrap();
     let own = Nft::open_in(machine.as_fd()).unwrap();
-    let mut firewall = Firewall::new(own, "wharf-2", false);
+    let mut firewall = Firewall::new(own, "wharf-2");
     firewall.replace().unwrap();
     fill(&mut firewall);
     let full = text(&mut firewall);
@@ -139,7 +143,7 @@ fn other_tables_are_left_alone_and_ours_come_back() {
 fn what_the_kernel_refuses_changes_nothing() {
     let machine = namespace::create().unwrap();
     let nft = Nft::open_in(machine.as_fd()).unwrap();
-    let mut firewall = Firewall::new(nft, "wharf", false);
+    let mut firewall = Firewall::new(nft, "wharf");
     firewall.replace().unwrap();
     fill(&mut firewall);
     let full = text(&mut firewall);

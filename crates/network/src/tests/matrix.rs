@@ -180,10 +180,8 @@ fn routed_networks_translate_nothing() {
     reaches(&second.namespace, "192.0.2.9:80", "outside to 192.0.2.1");
 }
 
-/// A machine that forwarded nothing does not become a router for others.
-#[test]
-fn only_what_is_ours_is_forwarded() {
-    let world = World::new();
+/// Another machine at the end of a second uplink, `198.51.100.9` and `2001:db8:1::9`.
+fn far(world: &World) -> OwnedFd {
     let far = machine();
     let peer = PeerSpec { name: "far0", mac: None, mtu: None, namespace: Some(far.as_fd()) };
     let mut rtnl = Rtnl::open_in(world.host.as_fd()).unwrap();
@@ -191,13 +189,42 @@ fn only_what_is_ours_is_forwarded() {
     configure(&world.host, "up2", ["198.51.100.1", "2001:db8:1::1"], &[]);
     configure(&far, "far0", ["198.51.100.9", "2001:db8:1::9"], &["198.51.100.1", "2001:db8:1::1"]);
     serve(&far, "198.51.100.9:80".parse().unwrap(), "far");
+    serve(&far, "[2001:db8:1::9]:80".parse().unwrap(), "far");
+    serve(&world.outside, "[2001:db8::9]:81".parse().unwrap(), "outside");
+    // All know their neighbors: what does not arrive later was not forwarded.
+    reaches(&world.host, "[2001:db8:1::9]:80", "far to 2001:db8:1::1");
+    reaches(&world.host, "[2001:db8::9]:81", "outside to 2001:db8::1");
+    far
+}
+
+/// A machine that forwarded nothing does not become a router for others.
+#[test]
+fn only_what_is_ours_is_forwarded() {
+    let mut world = World::new();
+    let _far = far(&world);
     misses(&world.outside, "198.51.100.9:80");
-    let network = world.network("n", |_| ());
+    let network = world.network("n", |spec| spec.ipv6 = true);
     misses(&world.outside, "198.51.100.9:80");
+    misses(&world.outside, "[2001:db8:1::9]:80");
     let web = world.container("web", &network, &[]);
     reaches(&web.namespace, "198.51.100.9:80", "far to 198.51.100.1");
-    let text = world.networks.filter_text().unwrap();
-    assert!(text.contains("iifname != @bridges counter drop"), "{text}");
+    reaches(&web.namespace, "[2001:db8:1::9]:80", "far to 2001:db8:1::1");
+    // The next engine knows it from the tables.
+    world.reopen();
+    misses(&world.outside, "198.51.100.9:80");
+    misses(&world.outside, "[2001:db8:1::9]:80");
+}
+
+/// A router of one IP version stays one, and does not become one of the other.
+#[test]
+fn what_was_forwarded_before_is_forwarded() {
+    let world = World::new();
+    let _far = far(&world);
+    let sysctls = netlink::sysctl::Sysctls::open().unwrap();
+    sysctls.write_in(world.host.as_fd(), &[("ipv4/ip_forward", "1")]).unwrap();
+    world.network("n", |spec| spec.ipv6 = true);
+    reaches(&world.outside, "198.51.100.9:80", "far to 192.0.2.9");
+    misses(&world.outside, "[2001:db8:1::9]:80");
 }
 
 /// The operator's own rules at `filter` have the last word.
