@@ -77,12 +77,17 @@ pub(crate) fn log_file(bytes: &[u8]) {
     std::fs::write(&path, bytes).expect("a new file can be written");
     let query = logs::Query { stdout: true, stderr: true, ..logs::Query::default() };
     for format in [logs::Format::JsonFile, logs::Format::Local] {
-        let Ok(mut reader) = logs::Reader::open(&path, format, &query) else { return };
-        let mut lines = 0;
-        while let Ok(Some(line)) = reader.next_line() {
-            assert!(line.text.len() <= bytes.len());
-            lines += 1;
-            assert!(lines <= bytes.len() + 1, "more lines than bytes");
+        let reader = logs::Reader::open_unless(&path, format, &query, &|| false);
+        let Ok(mut reader) = reader else { return };
+        let mut steps = 0;
+        while let Ok(next) = reader.step() {
+            match next {
+                logs::Next::Line(line) => assert!(line.text.len() <= bytes.len()),
+                logs::Next::More => {}
+                logs::Next::Pending | logs::Next::End => break,
+            }
+            steps += 1;
+            assert!(steps <= 2 * bytes.len() + 4, "more lines and reads than bytes");
         }
     }
 }

@@ -65,14 +65,13 @@ impl Reader {
     }
 
     /// [`Reader::open_unless`] that nothing stops.
-    ///
-    /// # Errors
-    /// [`LogError::File`], [`LogError::Read`].
+    #[cfg(test)]
     pub fn open(path: &Path, format: Format, query: &Query) -> Result<Self, LogError> {
-        Self::open_unless(path, format, query, &never)
+        Self::open_unless(path, format, query, &|| false)
     }
 
-    /// The next line, after one read at most; never [`Next::Pending`].
+    /// The next line, after one read at most; never [`Next::Pending`]. Torn and foreign ones are
+    /// skipped.
     ///
     /// # Errors
     /// [`LogError::Read`].
@@ -85,10 +84,8 @@ impl Reader {
         }
     }
 
-    /// The next line; torn and foreign ones are skipped.
-    ///
-    /// # Errors
-    /// [`LogError::Read`].
+    /// The next line, after as many reads as it takes.
+    #[cfg(test)]
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>, LogError> {
         loop {
             match self.cursor.buffered() {
@@ -112,11 +109,6 @@ pub enum Next<'a> {
     Pending,
     /// Nothing ever: the end, or a record later than [`Query::until`].
     End,
-}
-
-/// For reading that nothing stops.
-pub(crate) fn never() -> bool {
-    false
 }
 
 /// A place in a sequence of files.
