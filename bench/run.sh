@@ -9,7 +9,7 @@
 #                      dockerd in its place, which proves the harness itself
 #   ROUNDS             rounds of the command-line benchmarks (default 20)
 #   STARTS_ROUNDS      rounds of 100 starts (default 3)
-#   BULK_ROUNDS        rounds of `logs`, `files` and `images` (default 3)
+#   BULK_ROUNDS        rounds of `logs`, `files`, `images` and `transfer` (default 3)
 #   MEMORY_ROUNDS      rounds of the memory benchmark (default 1)
 #   MEMORY_CONTAINERS  containers of the memory benchmark (default 500)
 #   RESULTS            the figures as JSON go here (default: nowhere)
