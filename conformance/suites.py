@@ -45,8 +45,6 @@ ANSWERS = [(re.compile(pattern), reason) for pattern, reason in [
     (r"managing networks|has no networks yet|--link is not supported|needs a bridge network"
      r"|has none yet|network \S+ not found", "needs networks"),
     (r"managing volumes|no volumes|anonymous volumes|no such volume", "needs volumes"),
-    (r"pulling `", "needs pull"),
-    (r"searching a registry|login is not|asking a registry|push is not", "needs a registry"),
     (r"\bbuild is not supported", "needs build"),
     (r"(\w[\w ()]*) (?:are|is) not supported by this version", r"not yet: \1"),
 ]]
