@@ -6,8 +6,8 @@ use std::os::fd::BorrowedFd;
 use netlink::namespace::inside;
 use netlink::sysctl::Sysctls;
 use netlink::{
-    AddressSpec, BridgeSpec, LinkKind, LinkSpec, Mac, NetlinkError, PeerSpec, PortFlags, Route,
-    Rtnl,
+    AddressSpec, BridgeSpec, Link, LinkKind, LinkSpec, Mac, NetlinkError, PeerSpec, PortFlags,
+    Route, Rtnl,
 };
 
 use crate::subnet::Subnet;
@@ -18,6 +18,13 @@ pub(crate) struct BridgePlan<'a> {
     pub(crate) addresses: &'a [(IpAddr, u8)],
     pub(crate) mtu: Option<u32>,
     pub(crate) ipv6: bool,
+    /// Whether it is made for the network; somebody else's keeps its own parameters.
+    pub(crate) is_ours: bool,
+}
+
+/// Whether containers can be connected to a link.
+pub(crate) fn is_bridge(link: &Link) -> bool {
+    link.kind == "bridge"
 }
 
 /// Makes a bridge, or makes an existing one right. On failure what was made is removed.
@@ -28,6 +35,10 @@ pub(crate) fn make(
     plan: &BridgePlan<'_>,
 ) -> Result<(), NetlinkError> {
     let existing = rtnl.link(plan.name)?;
+    if existing.as_ref().is_some_and(|link| !is_bridge(link)) {
+        let request = format!("make bridge `{}`", plan.name);
+        return Err(NetlinkError::Invalid { request, reason: "a link of that name is none" });
+    }
     if existing.is_none() {
         let spec = LinkSpec {
             mtu: plan.mtu,
@@ -60,7 +71,7 @@ fn configure(
     let values = [(own("disable_ipv6"), disabled), (own("accept_ra"), "0")];
     let values: Vec<(&str, &str)> =
         values.iter().map(|(name, value)| (&name[..], *value)).collect();
-    if sysctls.read_in(host, "ipv6/conf/all/disable_ipv6").is_ok() {
+    if plan.is_ours && sysctls.read_in(host, "ipv6/conf/all/disable_ipv6").is_ok() {
         sysctls.write_in(host, &values)?;
     }
     for (address, prefix) in plan.addresses {

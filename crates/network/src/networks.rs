@@ -216,6 +216,12 @@ impl State {
         let options = BridgeOptions::read(&spec.options, spec.internal)?;
         let id = stdx::id::random_hex::<32>();
         let bridge = options.bridge.clone().unwrap_or_else(|| format!("br-{}", &id[..12]));
+        let existing = self.rtnl.link(&bridge);
+        let existing = existing.map_err(NetworkError::kernel("look for the network's bridge"))?;
+        if existing.as_ref().is_some_and(|link| !bridge::is_bridge(link)) {
+            let text = format!("existing interface {bridge} is not a bridge");
+            return Err(NetworkError::conflict(text));
+        }
         let pools = self.choose_pools(spec)?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let record = NetworkRecord {
@@ -232,6 +238,7 @@ impl State {
             address_options: spec.address_options.clone(),
             pools,
             bridge,
+            owns_bridge: existing.is_none(),
         };
         let same = self.networks.values().find(|other| other.record.bridge == record.bridge);
         if let Some(other) = same {
@@ -356,6 +363,7 @@ impl State {
             addresses: &addresses,
             mtu: network.options.mtu,
             ipv6: network.record.ipv6,
+            is_ours: network.record.owns_bridge,
         };
         let action = format!("make bridge `{}`", plan.name);
         bridge::make(&mut self.rtnl, &self.sysctls, self.host.as_fd(), &plan)
@@ -383,8 +391,12 @@ impl State {
     fn demolish(&mut self, id: &str) -> Result<()> {
         let Some(network) = self.networks.get(id) else { return Ok(()) };
         let bridge = network.record.bridge.clone();
-        let removed = bridge::remove(&mut self.rtnl, &bridge)
-            .map_err(NetworkError::kernel(format!("remove bridge `{bridge}`")));
+        let removed = match network.record.owns_bridge {
+            true => bridge::remove(&mut self.rtnl, &bridge)
+                .map_err(NetworkError::kernel(format!("remove bridge `{bridge}`"))),
+            // Somebody made it for more than this network.
+            false => Ok(()),
+        };
         let forgotten = self
             .firewall
             .remove_network(id)

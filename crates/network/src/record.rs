@@ -46,6 +46,8 @@ pub struct NetworkRecord {
     pub pools: Vec<Pool>,
     /// The bridge.
     pub bridge: String,
+    /// Whether it was made for this network, and goes with it; else it was there before.
+    pub owns_bridge: bool,
 }
 
 /// A container's place in a network, as long as it has one.

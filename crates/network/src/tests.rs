@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use netlink::namespace::{self, inside};
-use netlink::{AddressSpec, LinkKind, LinkSpec, PeerSpec, Route, Rtnl};
+use netlink::{AddressSpec, BridgeSpec, LinkKind, LinkSpec, PeerSpec, Route, Rtnl};
 use sys::process::{CloneSpec, Fork};
 
 use super::*;

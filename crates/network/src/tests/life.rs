@@ -78,6 +78,27 @@ fn what_cannot_be_is_refused_in_dockers_words() {
 }
 
 #[test]
+fn a_bridge_that_was_there_before_stays() {
+    let mut world = World::new();
+    let mut rtnl = Rtnl::open_in(world.host.as_fd()).unwrap();
+    rtnl.create(&LinkSpec::new("theirs", LinkKind::Bridge(BridgeSpec::default()))).unwrap();
+    let named = |name: &str| {
+        let option = ("com.docker.network.bridge.name".to_owned(), name.to_owned());
+        move |spec: &mut NetworkSpec| spec.options = BTreeMap::from([option])
+    };
+    refused(&world, named("up0"), "existing interface up0 is not a bridge");
+    let network = world.network("n", named("theirs"));
+    let web = world.container("web", &network, &[]);
+    reaches(&world.host, &web.at(80), "web to 172.17.0.1");
+    world.networks.release(&web.endpoint.id).unwrap();
+    // By the next engine, too.
+    world.reopen();
+    world.networks.remove(&network.id).unwrap();
+    assert!(rtnl.link("theirs").unwrap().is_some());
+    assert!(!world.networks.filter_text().unwrap().contains("theirs"));
+}
+
+#[test]
 fn networks_are_found_by_name_id_and_its_beginning() {
     let world = World::new();
     let one = world.network("one", |_| ());
