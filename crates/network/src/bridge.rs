@@ -84,6 +84,14 @@ fn configure(
     rtnl.set_up(link.index, true)
 }
 
+/// Removes a bridge. If it is gone, another link may have its name by now.
+pub(crate) fn unmake(rtnl: &mut Rtnl, name: &str) -> Result<(), NetlinkError> {
+    match rtnl.link(name)?.is_some_and(|link| is_bridge(&link)) {
+        true => remove(rtnl, name),
+        false => Ok(()),
+    }
+}
+
 /// Removes a link; an absent one is fine.
 pub(crate) fn remove(rtnl: &mut Rtnl, name: &str) -> Result<(), NetlinkError> {
     match rtnl.link(name)? {

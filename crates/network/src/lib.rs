@@ -24,6 +24,7 @@ mod networks;
 pub mod pools;
 pub mod ports;
 mod record;
+mod restore;
 mod spec;
 mod subnet;
 mod watch;

@@ -14,7 +14,6 @@ use stdx::fs::Durability;
 
 use crate::addresses::Addresses;
 use crate::bridge::{self, BridgePlan};
-use crate::endpoints;
 use crate::error::{NetworkError, Result};
 use crate::firewall::{Direct, Firewall, NetworkRules, SubnetRules};
 use crate::pools::{self, AddressPool};
@@ -166,51 +165,6 @@ impl Networks {
 }
 
 impl State {
-    fn restore(&mut self) -> Result<()> {
-        for record in self.network_records.all::<NetworkRecord>()? {
-            let options = BridgeOptions::read(&record.options, record.internal)?;
-            self.networks.insert(record.id.clone(), Network::of(record, options));
-        }
-        for record in self.endpoint_records.all::<EndpointRecord>()? {
-            self.keep_endpoint(record)?;
-        }
-        let ids: Vec<String> = self.networks.keys().cloned().collect();
-        for id in &ids {
-            self.make_bridge(id)?;
-            let network = &self.networks[id];
-            self.firewall.note_network(id, network.rules());
-        }
-        for endpoint in self.endpoints.values() {
-            let network = &self.networks[&endpoint.network];
-            let rules = endpoints::rules(endpoint, network);
-            self.firewall.note_endpoint(&endpoint.id, rules);
-        }
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let failed = || NetworkError::kernel("make the packet filter");
-        self.firewall.recall().map_err(failed())?;
-        self.firewall.replace().map_err(failed())?;
-        ids.iter().try_for_each(|id| self.forward(id))
-    }
-
-    /// An endpoint whose links are gone, or whose network is, is gone.
-    fn keep_endpoint(&mut self, record: EndpointRecord) -> Result<()> {
-        let link = self.rtnl.link(&record.port);
-        let link = link.map_err(NetworkError::kernel("look for an endpoint's link"))?;
-        let network = self.networks.get_mut(&record.network);
-        match (link, network) {
-            (Some(_), Some(network)) => {
-                for address in [record.ipv4, record.ipv6].into_iter().flatten() {
-                    network.take(address);
-                }
-                self.endpoints.insert(record.id.clone(), record);
-                Ok(())
-            }
-            _ => self.endpoint_records.remove(&record.id),
-        }
-    }
-
     fn create(&mut self, spec: &NetworkSpec) -> Result<NetworkRecord> {
         self.check(spec)?;
         let options = BridgeOptions::read(&spec.options, spec.internal)?;
@@ -333,7 +287,7 @@ impl State {
     }
 
     /// Lets this machine forward what a network needs.
-    fn forward(&mut self, id: &str) -> Result<()> {
+    pub(crate) fn forward(&mut self, id: &str) -> Result<()> {
         let record = &self.networks[id].record;
         if record.internal {
             return Ok(());
@@ -352,7 +306,7 @@ impl State {
         Ok(())
     }
 
-    fn make_bridge(&mut self, id: &str) -> Result<()> {
+    pub(crate) fn make_bridge(&mut self, id: &str) -> Result<()> {
         let network = &self.networks[id];
         let isolated = |pool: &Pool| network.mode(pool.subnet) == GatewayMode::Isolated;
         let pools = network.record.pools.iter().filter(|pool| !isolated(pool));
@@ -392,7 +346,7 @@ impl State {
         let Some(network) = self.networks.get(id) else { return Ok(()) };
         let bridge = network.record.bridge.clone();
         let removed = match network.record.owns_bridge {
-            true => bridge::remove(&mut self.rtnl, &bridge)
+            true => bridge::unmake(&mut self.rtnl, &bridge)
                 .map_err(NetworkError::kernel(format!("remove bridge `{bridge}`"))),
             // Somebody made it for more than this network.
             false => Ok(()),
@@ -409,7 +363,7 @@ impl State {
 }
 
 impl Network {
-    fn of(record: NetworkRecord, options: BridgeOptions) -> Network {
+    pub(crate) fn of(record: NetworkRecord, options: BridgeOptions) -> Network {
         let addresses = record.pools.iter().map(|pool| {
             let mut addresses = Addresses::new(pool.subnet, pool.range);
             for address in pool.auxiliary.values().chain(&pool.gateway) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use stdx::fs::{Durability, PathError};
+use sys::libc::{EMFILE, ENFILE, ENOMEM};
 
 use crate::error::{NetworkError, Result};
 use crate::ports::PublishedPort;
@@ -98,8 +99,13 @@ impl Records {
         let mut records = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                records.extend(read(&path));
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.ends_with(".json") {
+                records.extend(read(&path)?);
+            } else if name.contains(".json.new-") {
+                // An engine was killed while it wrote this; the record of before is in place.
+                std::fs::remove_file(&path)
+                    .map_err(|error| NetworkError::Record(PathError::of("remove", &path)(error)))?;
             }
         }
         Ok(records)
@@ -116,10 +122,11 @@ impl Records {
     pub(crate) fn remove(&self, id: &str) -> Result<()> {
         let path = self.path(id);
         match std::fs::remove_file(&path) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                Err(NetworkError::Record(PathError::of("remove", &path)(cause)))
-            }
-            _ => Ok(()),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(cause) => Err(NetworkError::Record(PathError::of("remove", &path)(cause))),
+            Ok(()) if self.durability == Durability::Process => Ok(()),
+            // What was removed does not come back after a power cut.
+            Ok(()) => stdx::fs::sync_directory(&self.dir).map_err(NetworkError::Record),
         }
     }
 
@@ -128,18 +135,22 @@ impl Records {
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let bytes = stdx::fs::read(path, BYTES_MAX);
-    let cause = match &bytes {
-        Ok(bytes) => match serde_json::from_slice::<Versioned<T>>(bytes) {
-            Ok(record) if record.version == VERSION => return Some(record.record),
+/// Nothing when it is renamed.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let cause = match stdx::fs::read(path, BYTES_MAX) {
+        // That the machine is short of something says nothing of the record.
+        Err(error) if matches!(error.cause.raw_os_error(), Some(EMFILE | ENFILE | ENOMEM)) => {
+            return Err(NetworkError::Record(error));
+        }
+        Err(error) => stdx::error::chain(&error).to_string(),
+        Ok(bytes) => match serde_json::from_slice::<Versioned<T>>(&bytes) {
+            Ok(record) if record.version == VERSION => return Ok(Some(record.record)),
             Ok(record) => format!("it has version {}, and this is {VERSION}", record.version),
             Err(error) => error.to_string(),
         },
-        Err(error) => stdx::error::chain(error).to_string(),
     };
     let aside = path.with_extension("damaged");
     let renamed = std::fs::rename(path, &aside).is_ok();
     tracing::error!(path = %path.display(), cause, renamed, "a network's record is unreadable");
-    None
+    Ok(None)
 }

@@ -267,6 +267,43 @@ fn after_a_boot_the_bridges_are_made_again() {
 }
 
 #[test]
+fn one_network_that_is_lost_takes_no_other_with_it() {
+    let mut world = World::new();
+    let named = |name: &str| {
+        let option = ("com.docker.network.bridge.name".to_owned(), name.to_owned());
+        move |spec: &mut NetworkSpec| spec.options = BTreeMap::from([option])
+    };
+    let lost = world.network("lost", |_| ());
+    let blocked = world.network("blocked", named("blocked0"));
+    let usual = world.network("usual", |_| ());
+    let orphan = world.container("orphan", &lost, &[]);
+    let web = world.container("web", &usual, &publish(None, 8080));
+    let record = |id: &str| world.dirs.path().join(format!("root/{id}.json"));
+    std::fs::write(record(&lost.id), "{").unwrap();
+    // What an engine leaves that is killed while it writes.
+    let half = record(&usual.id).with_extension("json.new-0123456789ab");
+    std::fs::write(&half, "{").unwrap();
+    let mut rtnl = Rtnl::open_in(world.host.as_fd()).unwrap();
+    let bridge = rtnl.link("blocked0").unwrap().unwrap();
+    rtnl.delete(bridge.index).unwrap();
+    let peer = PeerSpec { name: "blocked1", mac: None, mtu: None, namespace: None };
+    rtnl.create(&LinkSpec::new("blocked0", LinkKind::Veth(peer))).unwrap();
+    world.reopen();
+    let mut names: Vec<String> = world.networks.list().into_iter().map(|one| one.name).collect();
+    names.sort();
+    assert_eq!(names, ["blocked", "usual"]);
+    assert!(!half.exists());
+    reaches(&world.outside, "192.0.2.1:8080", "web to 192.0.2.9");
+    let kept = world.networks.endpoints_of_container("web");
+    assert_eq!(kept, std::slice::from_ref(&web.endpoint));
+    // Nobody looks at what it sends.
+    assert!(!links(&world.host).contains(&orphan.endpoint.port));
+    // What is in the way is not ours to remove.
+    world.networks.remove(&blocked.id).unwrap();
+    assert!(rtnl.link("blocked0").unwrap().is_some());
+}
+
+#[test]
 fn ports_are_allocated_once() {
     let world = World::new();
     let network = world.network("n", |_| ());
