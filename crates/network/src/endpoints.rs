@@ -67,7 +67,7 @@ impl Networks {
     /// and it is still leased.
     ///
     /// # Errors
-    /// The kernel's; `Conflict` for a port that is taken.
+    /// The kernel's; `Conflict` for a port that is taken, or when it is attached already.
     pub fn attach(&self, id: &str, place: Place<'_>, ports: &[PortSpec]) -> Result<Attached> {
         self.lock().attach(id, place, ports)
     }
@@ -128,6 +128,10 @@ impl State {
     fn attach(&mut self, id: &str, place: Place<'_>, wished: &[PortSpec]) -> Result<Attached> {
         let missing = || NetworkError::not_found(format!("endpoint {id} not found"));
         let mut record = self.endpoints.get(id).cloned().ok_or_else(missing)?;
+        if self.firewall.has_endpoint(id) {
+            let text = format!("endpoint {id} is attached already");
+            return Err(NetworkError::conflict(text));
+        }
         let reserved = self.reserve(&record, wished)?;
         record.published = reserved.iter().map(|(one, _)| one.port).collect();
         self.endpoint_records.put(id, &record)?;

@@ -197,6 +197,11 @@ impl Firewall {
         }
     }
 
+    /// Whether it knows an endpoint.
+    pub fn has_endpoint(&self, id: &str) -> bool {
+        self.endpoints.contains_key(id)
+    }
+
     /// Adds or changes an endpoint with its published ports.
     ///
     /// # Errors

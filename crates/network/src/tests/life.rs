@@ -267,6 +267,18 @@ fn after_a_boot_the_bridges_are_made_again() {
 }
 
 #[test]
+fn what_is_attached_is_not_attached_again() {
+    let world = World::new();
+    let network = world.network("n", |_| ());
+    let web = world.container("web", &network, &[]);
+    let text = world.networks.filter_text().unwrap();
+    let place = Place { namespace: web.namespace.as_fd(), number: 1, is_default: false };
+    let error = world.networks.attach(&web.endpoint.id, place, &[]).unwrap_err();
+    assert_eq!(error.kind(), stdx::Kind::Conflict, "{error}");
+    assert_eq!(world.networks.filter_text().unwrap(), text);
+}
+
+#[test]
 fn one_network_that_is_lost_takes_no_other_with_it() {
     let mut world = World::new();
     let named = |name: &str| {
