@@ -103,6 +103,9 @@ impl Nft {
 
     /// What is in a set or map, sorted.
     ///
+    /// While the kernel makes room in a set that many elements were just added to, which it does
+    /// not tell, some of them may be missing in the list or in it twice.
+    ///
     /// # Errors
     /// [`NetlinkError::Refused`].
     pub fn elements(

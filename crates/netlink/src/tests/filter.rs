@@ -178,7 +178,11 @@ fn thousands_of_elements_fit() {
     batch.add_set(TABLE, &ports);
     batch.add_elements(TABLE, &ports, &all);
     nft.commit(batch).unwrap();
-    assert_eq!(nft.elements(TABLE, &ports).unwrap(), all);
+    // The kernel makes room for so many in the background; meanwhile it lists them badly.
+    let until = std::time::Instant::now() + DEADLINE;
+    while nft.elements(TABLE, &ports).unwrap() != all {
+        assert!(std::time::Instant::now() < until, "some are missing, or there are others");
+    }
 }
 
 /// A published port, as packets see it: from another machine to a guest behind this one.
