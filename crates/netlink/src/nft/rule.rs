@@ -39,6 +39,8 @@ pub enum Field {
     DestinationPort,
     /// Kind of an ICMPv6 message.
     Icmp6Type,
+    /// Address that an ICMPv6 neighbor message is about.
+    Icmp6Target,
     /// State of the connection.
     CtState,
     /// What happened to the connection.
@@ -72,7 +74,7 @@ const fn row(field: Field, of: Type, source: Source, name: &'static str) -> Fiel
     FieldRow { field, of, source, name }
 }
 
-pub(crate) const FIELDS: [FieldRow; 19] = [
+pub(crate) const FIELDS: [FieldRow; 20] = [
     row(Field::LinkIn, Type::LinkName, Source::Meta(6), "iifname"),
     row(Field::LinkOut, Type::LinkName, Source::Meta(7), "oifname"),
     row(Field::NfProto, Type::NfProto, Source::Meta(15), "meta nfproto"),
@@ -89,6 +91,7 @@ pub(crate) const FIELDS: [FieldRow; 19] = [
     row(Field::SourcePort, Type::Port, Source::Payload(2, 0), "th sport"),
     row(Field::DestinationPort, Type::Port, Source::Payload(2, 2), "th dport"),
     row(Field::Icmp6Type, Type::Icmp6Type, Source::Payload(2, 0), "icmpv6 type"),
+    row(Field::Icmp6Target, Type::Ip6, Source::Payload(2, 8), "icmpv6 taddr"),
     row(Field::CtState, Type::CtState, Source::Ct(0), "ct state"),
     row(Field::CtStatus, Type::CtStatus, Source::Ct(2), "ct status"),
     row(Field::DestinationKind, Type::AddressType, Source::Fib(3, 2), "fib daddr type"),

@@ -28,6 +28,7 @@ const ETHER_IP6: u16 = 0x86dd;
 const ICMP: u8 = 1;
 const ICMP6: u8 = 58;
 const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOR_ADVERTISEMENT: u8 = 136;
 const REDIRECT: u8 = 137;
 
 pub(super) const BRIDGES: &str = "bridges";
@@ -319,10 +320,10 @@ fn arriving_frames() -> Rules {
             ether(ETHER_IP6),
             is(Field::Protocol, Value::Byte(ICMP6)),
             is(Field::Icmp6Type, Value::Byte(kind)),
-            Statement::Counter,
-            DROP,
         ]
     };
+    let dropped = |rule: Vec<Statement>| [rule, vec![Statement::Counter, DROP]].concat();
+    let claimed = without(&[Field::LinkIn, Field::Icmp6Target], VERSIONS[1].addresses);
     let mut rules = vec![
         vec![without(&[Field::LinkIn], PORTS), ACCEPT],
         vec![without(&[Field::LinkIn, Field::EtherSource], MACS), Statement::Counter, DROP],
@@ -332,8 +333,9 @@ fn arriving_frames() -> Rules {
             Statement::Counter,
             DROP,
         ],
-        icmp6(ROUTER_ADVERTISEMENT),
-        icmp6(REDIRECT),
+        dropped(icmp6(ROUTER_ADVERTISEMENT)),
+        dropped(icmp6(REDIRECT)),
+        dropped([icmp6(NEIGHBOR_ADVERTISEMENT), vec![claimed]].concat()),
     ];
     for version in &VERSIONS {
         rules.push(vec![

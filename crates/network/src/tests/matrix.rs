@@ -126,6 +126,49 @@ fn nobody_pretends_to_be_somebody_else() {
     misses(&liar.namespace, &web.at(80));
 }
 
+/// Tells `to` that `claimed` is at a hardware address: RFC 4861, section 4.4.
+fn advertise(from: &OwnedFd, to: IpAddr, claimed: IpAddr, mac: netlink::Mac) {
+    use sys::rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
+    use sys::rustix::net::{ipproto, sendto, socket_with, sockopt};
+    let IpAddr::V6(claimed) = claimed else { panic!("no such thing for IPv4") };
+    let mut message = vec![136, 0, 0, 0, 0x20, 0, 0, 0];
+    message.extend(claimed.octets());
+    message.extend([2, 1]);
+    message.extend(mac.0);
+    let body = || {
+        let (flags, protocol) = (SocketFlags::CLOEXEC, Some(ipproto::ICMPV6));
+        let raw = socket_with(AddressFamily::INET6, SocketType::RAW, flags, protocol).unwrap();
+        sockopt::set_ipv6_unicast_hops(&raw, Some(255)).unwrap();
+        sendto(&raw, &message, SendFlags::empty(), &SocketAddr::new(to, 0)).unwrap();
+    };
+    inside(from.as_fd(), body).unwrap();
+}
+
+#[test]
+fn nobody_claims_the_address_of_somebody_else() {
+    let world = World::new();
+    let network = world.network("n", |spec| spec.ipv6 = true);
+    let [web, other, liar] =
+        ["web", "other", "liar"].map(|name| world.container(name, &network, &[]));
+    let [web6, other6, liar6] = [&web, &other, &liar].map(|one| one.endpoint.ipv6.unwrap());
+    reaches(&other.namespace, &web.at6(80), &format!("web to {other6}"));
+    reaches(&liar.namespace, &web.at6(80), &format!("web to {liar6}"));
+    let known = |address: IpAddr| {
+        let neighbors = Rtnl::open_in(web.namespace.as_fd()).unwrap().neighbors().unwrap();
+        neighbors.into_iter().find(|one| one.address == address)?.mac
+    };
+    let own = netlink::Mac([2, 0, 0, 0, 0, 7]);
+    advertise(&liar.namespace, web6, other6, liar.endpoint.mac.parse().unwrap());
+    // What he says of himself is heard, and later.
+    advertise(&liar.namespace, web6, liar6, own);
+    let until = std::time::Instant::now() + DEADLINE;
+    while known(liar6) != Some(own) {
+        assert!(std::time::Instant::now() < until, "nothing is heard");
+        std::thread::yield_now();
+    }
+    assert_eq!(known(other6), other.endpoint.mac.parse().ok());
+}
+
 #[test]
 fn who_is_trusted_may_use_other_addresses() {
     let world = World::new();
