@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::timeout;
 
 use crate::protocol::{Neighbors, Port};
 use crate::streams::PAUSE;
 
-/// Peers of one port at a time; datagrams of others are lost, as datagrams are.
-const PEERS_MAX: usize = 1024;
 /// A peer that nothing came for so long is forgotten: as with Docker.
 const IDLE_MAX: Duration = Duration::from_secs(90);
 /// The largest datagram.
@@ -33,8 +32,14 @@ pub(crate) fn socket(socket: OwnedFd) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket)
 }
 
-/// Carries datagrams to the container, and its answers back.
-pub(crate) async fn carry(port: Arc<Port>, neighbors: Arc<Neighbors>, socket: UdpSocket) {
+/// Carries datagrams to the container, and its answers back. Datagrams of peers for which there is
+/// no room are lost, as datagrams are.
+pub(crate) async fn carry(
+    port: Arc<Port>,
+    neighbors: Arc<Neighbors>,
+    socket: UdpSocket,
+    room: Arc<Semaphore>,
+) {
     let socket = Arc::new(socket);
     let mut flows: HashMap<Peer, (Arc<UdpSocket>, AbortHandle)> = HashMap::new();
     let (mut tasks, mut peers) = (JoinSet::new(), HashMap::<Id, Peer>::new());
@@ -61,11 +66,15 @@ pub(crate) async fn carry(port: Arc<Port>, neighbors: Arc<Neighbors>, socket: Ud
         let peer = (arrived.peer, arrived.to);
         let far = match flows.get(&peer) {
             Some((far, _)) => Arc::clone(far),
-            None if flows.len() >= PEERS_MAX => continue,
             None => {
+                let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
                 let Ok(far) = far_end(port.target).await else { continue };
-                let far = Arc::new(far);
-                let handle = tasks.spawn(answers(Arc::clone(&far), Arc::clone(&socket), peer));
+                let (far, near) = (Arc::new(far), Arc::clone(&socket));
+                let own = Arc::clone(&far);
+                let handle = tasks.spawn(async move {
+                    answers(own, near, peer).await;
+                    drop(permit);
+                });
                 peers.insert(handle.id(), peer);
                 flows.insert(peer, (Arc::clone(&far), handle));
                 far

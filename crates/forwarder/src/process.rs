@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use network::ports::Protocol;
@@ -17,8 +17,11 @@ use crate::datagrams;
 use crate::protocol::{Answer, MESSAGE_BYTES_MAX, Neighbors, Port, Request, VERSION};
 use crate::streams;
 
-/// Engines that are connected; one, and the next one for a moment.
+/// Engines that are connected; one, and the next one for a moment. More wait.
 const ENGINES_MAX: usize = 8;
+/// Connections and UDP peers of one owner, whose descriptors are so many or twice as many: what
+/// comes to one container does not take what others need.
+const CLIENTS_MAX: usize = 4096;
 /// Owners in one answer, with their 64 digits: far less than a message holds.
 const OWNERS_PER_ANSWER: usize = 500;
 
@@ -38,10 +41,22 @@ impl Drop for Held {
     }
 }
 
+#[derive(Debug)]
+struct Owner {
+    held: Vec<Held>,
+    /// For its clients.
+    room: Arc<Semaphore>,
+}
+
+impl Default for Owner {
+    fn default() -> Owner {
+        Owner { held: Vec::new(), room: Arc::new(Semaphore::new(CLIENTS_MAX)) }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    /// By owner.
-    ports: BTreeMap<String, Vec<Held>>,
+    owners: BTreeMap<String, Owner>,
     neighbors: Arc<Neighbors>,
 }
 
@@ -55,8 +70,9 @@ enum Happening {
 /// user can reach, until the last one has left and no port is held.
 ///
 /// # Errors
-/// The socket is none that can be listened to.
+/// The socket is none that can be listened to; the limit of descriptors cannot be raised.
 pub async fn run(listener: OwnedFd) -> io::Result<()> {
+    sys::process::raise_descriptor_limit()?;
     // Std and tokio accept and poll sockets that keep boundaries as they do streams.
     let listener = std::os::unix::net::UnixListener::from(listener);
     listener.set_nonblocking(true)?;
@@ -73,7 +89,7 @@ pub async fn run(listener: OwnedFd) -> io::Result<()> {
             }
             Happening::Left => engines -= 1,
         }
-        if engines == 0 && state.ports.is_empty() {
+        if engines == 0 && state.owners.is_empty() {
             break;
         }
     }
@@ -88,16 +104,13 @@ impl State {
             (Request::Hello { version }, _) => {
                 Answer::Refused(format!("it has version {VERSION}, not {version}"))
             }
-            (Request::Add(port), Some(socket)) => match self.hold(&port, socket) {
-                Ok(held) => {
-                    self.ports.entry(port.owner).or_default().push(held);
-                    Answer::Done
-                }
+            (Request::Add(port), Some(socket)) => match self.hold(port, socket) {
+                Ok(()) => Answer::Done,
                 Err(error) => Answer::Refused(error.to_string()),
             },
             (Request::Add(_), None) => Answer::Refused("no socket came".to_owned()),
             (Request::Remove { owner }, _) => {
-                self.ports.remove(&owner);
+                self.owners.remove(&owner);
                 Answer::Done
             }
             (Request::Neighbors { anew, subnets }, _) => {
@@ -106,29 +119,39 @@ impl State {
             }
             (Request::List { after }, _) => {
                 let behind = (Bound::Excluded(after), Bound::Unbounded);
-                let some = self.ports.range(behind).take(OWNERS_PER_ANSWER);
-                Answer::Owners(some.map(|(owner, held)| (owner.clone(), held.len())).collect())
+                let some = self.owners.range(behind).take(OWNERS_PER_ANSWER);
+                let listed = |(id, owner): (&String, &Owner)| (id.clone(), owner.held.len());
+                Answer::Owners(some.map(listed).collect())
             }
         }
     }
 
-    fn hold(&self, port: &Port, socket: OwnedFd) -> io::Result<Held> {
-        let (port, neighbors) = (Arc::new(port.clone()), Arc::clone(&self.neighbors));
-        let task = match port.protocol {
+    fn hold(&mut self, port: Port, socket: OwnedFd) -> io::Result<()> {
+        let (owner, neighbors) = (port.owner.clone(), Arc::clone(&self.neighbors));
+        let known = self.owners.get(&owner).map(|owner| Arc::clone(&owner.room));
+        let new = Owner::default();
+        let room = known.unwrap_or_else(|| Arc::clone(&new.room));
+        let port = Arc::new(port);
+        let (task, socket) = match port.protocol {
             Protocol::Tcp => {
-                tokio::spawn(streams::carry(port, neighbors, streams::listener(socket)?))
+                let listener = streams::listener(socket)?;
+                (Some(tokio::spawn(streams::carry(port, neighbors, listener, room))), None)
             }
             Protocol::Udp => {
-                tokio::spawn(datagrams::carry(port, neighbors, datagrams::socket(socket)?))
+                let bound = datagrams::socket(socket)?;
+                (Some(tokio::spawn(datagrams::carry(port, neighbors, bound, room))), None)
             }
-            Protocol::Sctp => return Ok(Held { task: None, _socket: Some(socket) }),
+            Protocol::Sctp => (None, Some(socket)),
         };
-        Ok(Held { task: Some(task), _socket: None })
+        self.owners.entry(owner).or_insert(new).held.push(Held { task, _socket: socket });
+        Ok(())
     }
 }
 
 async fn accept(listener: UnixListener, sender: mpsc::Sender<Happening>) {
+    let room = Arc::new(Semaphore::new(ENGINES_MAX));
     loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         let Ok((socket, _)) = listener.accept().await else {
             // Descriptors are short, or the engine has gone already.
             tokio::time::sleep(streams::PAUSE).await;
@@ -141,6 +164,7 @@ async fn accept(listener: UnixListener, sender: mpsc::Sender<Happening>) {
         tokio::spawn(async move {
             while let Some(()) = serve(&socket, &sender).await {}
             drop(sender.send(Happening::Left).await);
+            drop(permit);
         });
     }
 }

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use network::ports::Protocol;
+use sys::rustix::net::sockopt::{Timeout, set_socket_timeout};
 use sys::rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
 
 use super::*;
@@ -157,6 +158,55 @@ fn ports_are_held_until_they_are_removed_and_connections_longer() {
     process.thread.join().unwrap();
 }
 
+/// An end that is gone without a word is noticed: both are asked while they are silent.
+#[test]
+fn silent_ends_are_asked() {
+    let process = Process::start();
+    let mut control = process.control();
+    let (target, _) = echo();
+    let (socket, at) = held_tcp("127.0.0.1:0");
+    control.add(&port("a", Protocol::Tcp, target, Reach::Near), socket.as_fd()).unwrap();
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    // The forwarder's ends are at `at`, and connected to the target: proc_net(5), `tcp`.
+    let ends = [format!(":{:04X}", at.port()), format!(":{:04X}", target.port())];
+    let is_asked = || {
+        let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let asked: Vec<(String, String)> = rows
+            .filter(|row| row[3] == "01" && row[5].starts_with("02:"))
+            .map(|row| (row[1].to_owned(), row[2].to_owned()))
+            .collect();
+        let near = asked.iter().any(|(local, _)| local.ends_with(&ends[0]));
+        near && asked.iter().any(|(_, remote)| remote.ends_with(&ends[1]))
+    };
+    let until = std::time::Instant::now() + DEADLINE;
+    while !is_asked() {
+        assert!(std::time::Instant::now() < until, "nobody asks");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn engines_wait_for_their_turn() {
+    let process = Process::start();
+    let mut engines: Vec<Control> = (0..8).map(|_| process.control()).collect();
+    let flags = SocketFlags::CLOEXEC;
+    let ninth = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+    connect(&ninth, &SocketAddrUnix::new(process.socket()).unwrap()).unwrap();
+    sys::socket::send_with_fds(ninth.as_fd(), b"{\"hello\":{\"version\":1}}", &[]).unwrap();
+    let answer = |patience: Duration| {
+        set_socket_timeout(&ninth, Timeout::Recv, Some(patience)).unwrap();
+        let mut buffer = [0; 100];
+        let got = sys::socket::receive_with_fds(ninth.as_fd(), &mut buffer, true).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..got.bytes]).into_owned())
+    };
+    assert_eq!(answer(Duration::from_millis(150)), None);
+    drop(engines.pop());
+    assert_eq!(answer(DEADLINE).as_deref(), Some("\"done\""));
+}
+
 #[test]
 fn datagrams_are_carried_and_answered_from_where_they_were_sent_to() {
     let process = Process::start();
@@ -245,7 +295,7 @@ fn nonsense_ends_the_connection_and_nothing_else() {
     for bytes in [&b"nonsense"[..], b"{\"add\":{}}", &[b' '; 100_000]] {
         let raw = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
         let at = SocketAddrUnix::new(process.socket()).unwrap();
-        sys::rustix::net::connect(&raw, &at).unwrap();
+        connect(&raw, &at).unwrap();
         sys::socket::send_with_fds(raw.as_fd(), bytes, &[]).unwrap();
         let end = sys::socket::receive_with_fds(raw.as_fd(), &mut [0; 10], true).unwrap();
         assert_eq!(end.bytes, 0);
