@@ -11,7 +11,7 @@ use crate::spec::ProxySpec;
 use crate::url::{Scheme, Url, is_loopback};
 
 /// A proxy.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Proxy {
     /// Where it listens.
     pub url: Url,
@@ -20,7 +20,7 @@ pub struct Proxy {
 }
 
 /// All that is configured about proxies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Proxies {
     http: Option<Proxy>,
     https: Option<Proxy>,

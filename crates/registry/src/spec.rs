@@ -1,5 +1,6 @@
 //! What is configured about registries and the way to them.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,8 +27,9 @@ pub struct NetworkSpec {
 }
 
 /// Proxies, as the environment variables of the same names say. Who vouches for one with TLS is
-/// said in its own directory of certificates; none may lack a sound one.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// said in its own directory of certificates; none may lack a sound one. Their addresses may hold
+/// passwords: the `Debug` form is silent on them.
+#[derive(Clone, Default, Eq, PartialEq)]
 pub struct ProxySpec {
     /// `HTTP_PROXY`: for `http` addresses; empty for none.
     pub http: String,
@@ -35,6 +37,12 @@ pub struct ProxySpec {
     pub https: String,
     /// `NO_PROXY`: comma-separated hosts, domains, addresses and networks that need none.
     pub none: String,
+}
+
+impl fmt::Debug for ProxySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxySpec(none for {:?})", self.none)
+    }
 }
 
 /// How long is waited for what.

@@ -40,6 +40,6 @@ fn accounts_of_proxies_are_decoded_and_never_shown() {
     let parsed = proxy("http://me:p%40ss@proxy:3128/").unwrap().unwrap();
     assert_eq!(parsed.url.to_string(), "http://proxy:3128/");
     assert_eq!(parsed.authorization.as_deref(), Some("Basic bWU6cEBzcw=="));
-    let error = proxy("socks5://me:secret@proxy").unwrap_err().to_string();
+    let error = proxy("socks5://me:secret@proxy").err().unwrap().to_string();
     assert!(error.contains("proxy") && !error.contains("secret"), "{error}");
 }
