@@ -13,7 +13,7 @@ use hyper::StatusCode;
 use tokio::task::JoinHandle;
 
 use crate::call::Gone;
-use crate::reply::Reply;
+use crate::reply::{self, Reply};
 
 /// Numbers of one layer are told at most this often, as Docker has it: no eye sees more.
 const NUMBERS_INTERVAL: Duration = Duration::from_millis(100);
@@ -95,7 +95,10 @@ impl Transfer {
                     self.is_over = true;
                     return match self.end().await {
                         Ok(last) => last.map(|text| line(&JsonMessage::of_status(text))),
-                        Err(error) => Some(line(&JsonMessage::of_error(error.client_text()))),
+                        Err(error) => {
+                            reply::tell_operator(&error);
+                            Some(line(&JsonMessage::of_error(error.client_text())))
+                        }
                     };
                 }
             }

@@ -141,7 +141,7 @@ impl From<EngineError> for Reply {
 
 /// An operator must act on failures of ours and of the machine, and may have to on those of others:
 /// registries that cannot be reached, for example. What clients are refused is for them alone.
-fn tell_operator(error: &EngineError) {
+pub(crate) fn tell_operator(error: &EngineError) {
     let is_ours = error.answer() == error.kind();
     match error.kind() {
         Kind::Internal | Kind::Exhausted if is_ours => {
