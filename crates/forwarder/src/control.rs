@@ -5,19 +5,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use network::Subnet;
 use sys::rustix::net::sockopt::{Timeout, set_socket_timeout};
 use sys::rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
 };
 
-use crate::protocol::{Answer, MESSAGE_BYTES_MAX, Port, Request, VERSION};
+use crate::protocol::{Answer, MESSAGE_BYTES_MAX, Neighbor, Port, Request, VERSION};
 
 /// An answer takes microseconds; a forwarder that needs longer is stopped or gone.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A subnet has at most 45 characters: far less than a message holds.
-const SUBNETS_PER_MESSAGE: usize = 1000;
+/// A subnet has at most 45 characters, and 40 around it: less than two thirds of a message.
+const NEIGHBORS_PER_MESSAGE: usize = 500;
 
 /// A connection to the forwarder.
 #[derive(Debug)]
@@ -98,12 +97,12 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Ask`].
-    pub fn set_neighbors(&mut self, subnets: &[Subnet]) -> Result<(), ControlError> {
-        let mut pieces = subnets.chunks(SUBNETS_PER_MESSAGE);
+    pub fn set_neighbors(&mut self, neighbors: &[Neighbor]) -> Result<(), ControlError> {
+        let mut pieces = neighbors.chunks(NEIGHBORS_PER_MESSAGE);
         let mut piece = pieces.next().unwrap_or_default();
         let mut anew = true;
         loop {
-            let message = Request::Neighbors { anew, subnets: piece.to_vec() };
+            let message = Request::Neighbors { anew, neighbors: piece.to_vec() };
             self.done("note the networks", &message, &[])?;
             match pieces.next() {
                 Some(next) => (piece, anew) = (next, false),

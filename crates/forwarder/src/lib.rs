@@ -24,7 +24,7 @@ mod streams;
 
 pub use control::{Control, ControlError};
 pub use process::run;
-pub use protocol::{Port, Reach};
+pub use protocol::{Neighbor, Port, Reach};
 
 /// What the forwarder is to hold for an endpoint that was just attached, with the sockets.
 pub fn ports(attached: network::Attached) -> Vec<(Port, std::os::fd::OwnedFd)> {

@@ -113,8 +113,8 @@ impl State {
                 self.owners.remove(&owner);
                 Answer::Done
             }
-            (Request::Neighbors { anew, subnets }, _) => {
-                self.neighbors.set(anew, subnets);
+            (Request::Neighbors { anew, neighbors }, _) => {
+                self.neighbors.set(anew, neighbors);
                 Answer::Done
             }
             (Request::List { after }, _) => {

@@ -33,33 +33,43 @@ pub struct Port {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
-    /// That from loopback addresses, and from networks of ours: see `Control::set_neighbors`.
+    /// That from loopback addresses, and from networks of ours that are not internal: see
+    /// `Control::set_neighbors`.
     Near,
-    /// Everybody's: the packet filter cannot do it.
+    /// Everybody's but internal networks': the packet filter cannot do it.
     Everybody,
 }
 
-/// The subnets of our networks.
+/// A subnet of a network of ours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Neighbor {
+    /// The subnet.
+    pub subnet: Subnet,
+    /// Whether nothing goes in or out: then its traffic is never carried.
+    pub internal: bool,
+}
+
+/// The subnets of our networks, which do not overlap.
 #[derive(Debug, Default)]
-pub(crate) struct Neighbors(RwLock<Vec<Subnet>>);
+pub(crate) struct Neighbors(RwLock<Vec<Neighbor>>);
 
 impl Neighbors {
     /// Whether traffic from this address is carried.
     pub(crate) fn reach(&self, reach: Reach, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        let is_neighbor = || {
-            let subnets = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            subnets.iter().any(|subnet| subnet.contains(peer))
-        };
-        reach == Reach::Everybody || peer.is_loopback() || is_neighbor()
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match all.iter().find(|neighbor| neighbor.subnet.contains(peer)) {
+            Some(neighbor) => !neighbor.internal,
+            None => reach == Reach::Everybody || peer.is_loopback(),
+        }
     }
 
-    pub(crate) fn set(&self, anew: bool, more: Vec<Subnet>) {
-        let mut subnets = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn set(&self, anew: bool, more: Vec<Neighbor>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if anew {
-            subnets.clear();
+            all.clear();
         }
-        subnets.extend(more);
+        all.extend(more);
     }
 }
 
@@ -78,7 +88,7 @@ pub(crate) enum Request {
     /// The subnets of our networks, in pieces: the first one is `anew`.
     Neighbors {
         anew: bool,
-        subnets: Vec<Subnet>,
+        neighbors: Vec<Neighbor>,
     },
     /// Owners behind this one in their order, and how many ports each has.
     List {

@@ -265,9 +265,11 @@ fn version_six_leads_to_version_four() {
 #[test]
 fn reach_is_by_the_peers_address() {
     let neighbors = protocol::Neighbors::default();
-    neighbors.set(true, vec!["10.0.0.0/8".parse().unwrap()]);
-    neighbors.set(true, vec!["172.17.0.0/16".parse().unwrap()]);
-    neighbors.set(false, vec!["fd00::/64".parse().unwrap()]);
+    let subnet = |text: &str| Neighbor { subnet: text.parse().unwrap(), internal: false };
+    neighbors.set(true, vec![subnet("10.0.0.0/8")]);
+    neighbors.set(true, vec![subnet("172.17.0.0/16")]);
+    neighbors.set(false, vec![subnet("fd00::/64")]);
+    neighbors.set(false, vec![Neighbor { internal: true, ..subnet("172.18.0.0/16") }]);
     for (address, near) in [
         ("127.0.0.1", true),
         ("127.8.9.10", true),
@@ -283,6 +285,8 @@ fn reach_is_by_the_peers_address() {
         assert_eq!(neighbors.reach(Reach::Near, address), near, "{address}");
         assert!(neighbors.reach(Reach::Everybody, address));
     }
+    let inner = "::ffff:172.18.0.9".parse().unwrap();
+    assert!(![Reach::Near, Reach::Everybody].iter().any(|reach| neighbors.reach(*reach, inner)));
 }
 
 #[test]

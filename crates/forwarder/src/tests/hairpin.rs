@@ -7,7 +7,7 @@ use netlink::nft::{Batch, Family, Nft, TableName};
 use netlink::{AddressSpec, LinkKind, LinkSpec, PeerSpec, Route, Rtnl};
 use network::ports::PortSpec;
 use network::{
-    Config, EndpointRecord, EndpointSpec, NetworkRecord, NetworkSpec, Networks, Place, pools,
+    Config, EndpointRecord, EndpointSpec, NetworkRecord, NetworkSpec, Networks, Place, Pool, pools,
 };
 
 use super::*;
@@ -87,13 +87,19 @@ impl World {
             name: name.to_owned(),
             ipv4: true,
             internal,
+            ipv6: internal,
             options: options.iter().map(option).collect::<BTreeMap<_, _>>(),
             ..NetworkSpec::default()
         };
         let record = self.networks.create(&spec).unwrap();
         let all = self.networks.list();
-        let subnets: Vec<_> = all.iter().flat_map(|one| &one.pools).map(|one| one.subnet).collect();
-        self.control.set_neighbors(&subnets).unwrap();
+        let neighbors = |one: &NetworkRecord| {
+            let internal = one.internal;
+            let neighbor = move |pool: &Pool| Neighbor { subnet: pool.subnet, internal };
+            one.pools.iter().map(neighbor).collect::<Vec<_>>()
+        };
+        let neighbors: Vec<Neighbor> = all.iter().flat_map(neighbors).collect();
+        self.control.set_neighbors(&neighbors).unwrap();
         record
     }
 
@@ -218,10 +224,12 @@ fn from_an_internal_network_no_published_port_is_reached() {
         let options = [("network.bridge.enable_icc", open_inside)];
         let inner = world.network_of(name, &options, true);
         let (hidden, record) = world.container(name, &inner, None);
-        let gateway = inner.pools[0].gateway.unwrap();
-        assert!(record.ipv4.is_some());
+        assert!(record.ipv4.is_some() && record.ipv6.is_some());
         let patience = Duration::from_millis(150);
-        assert_eq!(ask(&hidden, &format!("{gateway}:8080"), patience), [None, None], "{name}");
+        for pool in &inner.pools {
+            let at = SocketAddr::new(pool.gateway.unwrap(), 8080).to_string();
+            assert_eq!(ask(&hidden, &at, patience), [None, None], "{name} to {at}");
+        }
     }
 }
 
